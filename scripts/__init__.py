@@ -1,0 +1,1 @@
+"""Running the pack outside a user's own ComfyUI: environment, server, demo, tests."""
