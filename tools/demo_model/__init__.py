@@ -1,0 +1,1 @@
+"""The demo model: training, weights and writers."""

@@ -1,0 +1,60 @@
+"""Where the shipped weights are, how they are read, and a stand-in of random ones for tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from .autoencoder import Autoencoder, AutoencoderConfig
+
+FOLDER = Path(__file__).parent / "weights"
+UNET_FILE = "unet_narrow.safetensors"
+AUTOENCODER_FILE = "autoencoder_narrow.safetensors"
+
+
+class MissingWeightsError(FileNotFoundError):
+    """The trained weights are not in the tree."""
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors (float32) and metadata of a safetensors file."""
+    if not path.exists():
+        raise MissingWeightsError(
+            f"{path} is missing. The trained weights are part of the repository (tools/demo_model/weights): "
+            "fetch a complete copy, name another folder with --weights, "
+            "or use --stand-in for untrained weights of the same layout."
+        )
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key).float() for key in file.keys()}, file.metadata() or {}
+
+
+def read_autoencoder(folder: Path = FOLDER) -> Autoencoder:
+    """The trained narrow autoencoder, float32 on the CPU, in eval mode."""
+    tensors, metadata = read(folder / AUTOENCODER_FILE)
+    model = Autoencoder(AutoencoderConfig.from_dict(json.loads(metadata["config"])))
+    model.load_state_dict(tensors)
+    return model.eval().requires_grad_(False)
+
+
+def read_unet(folder: Path = FOLDER) -> dict[str, Tensor]:
+    """State dict of the trained narrow U-Net, float32."""
+    return read(folder / UNET_FILE)[0]
+
+
+def stand_in(seed: int = 0) -> tuple[dict[str, Tensor], Autoencoder]:
+    """Untrained weights of the same layout, equal on every machine for one seed: (narrow U-Net, autoencoder)."""
+    from .unet import build_narrow
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        unet, autoencoder = build_narrow(), Autoencoder()
+    return unet.state_dict(), autoencoder.eval().requires_grad_(False)
+
+
+def load_stand_in(unet: nn.Module, seed: int = 0) -> None:
+    """Put stand-in weights into a module of :func:`tools.demo_model.unet.build_narrow`."""
+    unet.load_state_dict(stand_in(seed)[0])
