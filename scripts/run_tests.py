@@ -17,7 +17,11 @@ import time
 
 from scripts.environment import REPOSITORY
 
-STAGES = {"core": ("tests/core", "tests/tools"), "comfy": ("tests/comfy",), "browser": ("tests/browser",)}
+STAGES = {
+    "core": ("tests/core", "tests/tools", "tests/scripts"),
+    "comfy": ("tests/comfy",),
+    "browser": ("tests/browser",),
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _NO_TESTS = 5  # pytest's status for "collected nothing"
 

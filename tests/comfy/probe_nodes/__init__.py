@@ -1,0 +1,178 @@
+"""A stranger's node pack: what other packs do to a MODEL, made to be seen.
+
+Loaded by the test server beside the real pack.
+"""
+
+from __future__ import annotations
+
+import torch
+from comfy.ldm.modules.attention import optimized_attention
+from comfy.model_patcher import ModelPatcher
+
+CALLS: dict[str, int] = {}
+
+
+class ProbeAttentionReplace:
+    """Puts a function of this pack into every self-attention block's attn1_replace slot.
+
+    It computes ordinary attention times ``gain`` and counts its calls under ``name``.
+    """
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "model": ("MODEL",),
+                "name": ("STRING", {"default": "probe"}),
+                "gain": ("FLOAT", {"default": 1.0, "min": 0.0, "max": 10.0, "step": 0.01}),
+            }
+        }
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "probe"
+
+    def patch(self, model, name, gain):
+        CALLS[name] = 0
+
+        def attention(q, k, v, extra_options):
+            CALLS[name] += 1
+            return optimized_attention(q, k, v, heads=extra_options["n_heads"]) * gain
+
+        model = model.clone()
+        for block, number in (
+            *(("input", n) for n in range(12)),
+            ("middle", 0),
+            *(("output", n) for n in range(12)),
+        ):
+            model.set_model_attn1_replace(attention, block, number)
+        return (model,)
+
+
+class ProbeCalls:
+    """Reports how often the function registered under ``name`` ran; ``after`` only orders the run."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"after": ("LATENT",), "name": ("STRING", {"default": "probe"})}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "report"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    @classmethod
+    def IS_CHANGED(cls, **kwargs):
+        return float("nan")
+
+    def report(self, after, name):
+        return {"ui": {"calls": [CALLS.get(name, 0)]}}
+
+
+class ProbeBrokenModel:
+    """A MODEL whose U-Net raises, or returns NaN, from its ``call``-th evaluation on (counted from 1)."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "model": ("MODEL",),
+                "call": ("INT", {"default": 3, "min": 1, "max": 10000}),
+                "how": (["raise", "nan"],),
+            }
+        }
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "probe"
+
+    def patch(self, model, call, how):
+        count = 0
+
+        def evaluate(apply_model, arguments):
+            nonlocal count
+            count += 1
+            if count >= call and how == "raise":
+                raise RuntimeError(f"the probe broke evaluation {count}")
+            result = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+            return result * float("nan") if count >= call else result
+
+        model = model.clone()
+        model.set_model_unet_function_wrapper(evaluate)
+        return (model,)
+
+
+class ProbeTransformerModel:
+    """A real diffusion transformer of ComfyUI's (SD 3's), one block deep, random weights."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {}}
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "make"
+    CATEGORY = "probe"
+
+    def make(self):
+        import comfy.supported_models
+
+        config = comfy.supported_models.SD3(
+            {
+                "in_channels": 16,
+                "patch_size": 2,
+                "depth": 1,
+                "input_size": None,
+                "adm_in_channels": 2048,
+                "num_patches": 36864,
+                "pos_embed_max_size": 192,
+                "pos_embed_scaling_factor": None,
+                "context_embedder_config": {
+                    "target": "torch.nn.Linear",
+                    "params": {"in_features": 4096, "out_features": 64},
+                },
+            }
+        )
+        config.unet_config["dtype"] = torch.float32
+        model = config.get_model({}, device=torch.device("cpu"))
+        return (ModelPatcher(model, load_device=torch.device("cpu"), offload_device=torch.device("cpu")),)
+
+
+class ProbeLatent:
+    """Random latents of any shape, for those that do not fit."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        size = {"default": 8, "min": 1, "max": 512}
+        return {
+            "required": {
+                "batch": ("INT", {"default": 1, "min": 1, "max": 64}),
+                "channels": ("INT", {"default": 4, "min": 1, "max": 64}),
+                "height": ("INT", size),
+                "width": ("INT", size),
+                "value": ("FLOAT", {"default": 0.0, "min": -1e9, "max": 1e9}),
+                "nan": ("BOOLEAN", {"default": False}),
+            }
+        }
+
+    RETURN_TYPES = ("LATENT",)
+    FUNCTION = "make"
+    CATEGORY = "probe"
+
+    def make(self, batch, channels, height, width, value, nan):
+        generator = torch.Generator().manual_seed(0)
+        samples = torch.randn(batch, channels, height, width, generator=generator) + value
+        if nan:
+            samples[..., 0, 0] = float("nan")
+        return ({"samples": samples},)
+
+
+NODE_CLASS_MAPPINGS = {
+    node.__name__: node
+    for node in (
+        ProbeAttentionReplace,
+        ProbeCalls,
+        ProbeBrokenModel,
+        ProbeTransformerModel,
+        ProbeLatent,
+    )
+}
