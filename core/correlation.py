@@ -1,0 +1,81 @@
+"""How strongly each cell belongs to each handle, read off the recorded attention.
+
+``A`` is the averaged self-attention map of one token grid. A handle's map is its row of the symmetrised
+``(A + A^T) / 2``, averaged over a small disc round the handle because a single diagonal entry is noisy
+(AttentionDrag, arXiv 2506.13301, normalises by A[h, h] alone).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from .capture import AttentionRecord
+from .grid import Grid
+from .points import DragPair, DragPoints
+
+DISC_CELLS = 1.0
+"""Radius of the disc over which a handle's rows are averaged, in latent cells."""
+
+
+def correlate(record: AttentionRecord, grid: Grid, points: DragPoints) -> torch.Tensor:
+    """Correlation of every latent cell with every handle.
+
+    Args:
+        record: attention maps of the inversion.
+        grid: where the latent lies over the image.
+        points: the drags.
+
+    Returns:
+        (B, P, h, w) float32 in 0..1 on the record's device; 1 is the handle's own surroundings. Beyond a pair's
+        radius it is 0.
+    """
+    per_grid = [_rows(attention, size, grid, points) for size, attention in sorted(record.maps.items())]
+    size = grid.latent_size
+    total = sum(F.interpolate(rows, size=size, mode="bilinear", align_corners=False) for rows in per_grid)
+    scores = total / len(per_grid)
+    weights = torch.stack([_disc(pair, grid, size, DISC_CELLS) for pair in points.pairs]).to(scores)
+    own = (scores * weights).sum((-2, -1), keepdim=True)
+    scores = (scores / own.clamp_min(torch.finfo(scores.dtype).tiny)).clamp(0, 1)
+    for index, pair in enumerate(points.pairs):
+        if pair.radius is not None:
+            scores[:, index] *= reach(pair, grid).to(scores)
+    return scores
+
+
+def reach(pair: DragPair, grid: Grid) -> torch.Tensor:
+    """(h, w) float32: 1 where a cell's centre lies within the pair's radius, 0 beyond; all 1 without a radius."""
+    y, x = grid.cell_centres()
+    if pair.radius is None:
+        return torch.ones_like(y)
+    handle_x, handle_y = grid.to_cells(pair.handle)
+    distance = torch.hypot(x - handle_x, y - handle_y)
+    limit = max(grid.radius_in_cells(pair.radius), 0.75)
+    return (distance <= limit).float()
+
+
+def _rows(attention: torch.Tensor, size: tuple[int, int], grid: Grid, points: DragPoints) -> torch.Tensor:
+    """Symmetrised handle rows of one token grid, (B, P, *size), each scaled to a mean of 1."""
+    attention = attention.float()
+    weights = torch.stack([_disc(pair, grid, size, DISC_CELLS).flatten() for pair in points.pairs])
+    weights = weights.to(attention)
+    rows = weights @ attention + weights @ attention.transpose(-1, -2)
+    rows = rows / rows.mean(-1, keepdim=True)
+    return rows.unflatten(-1, size)
+
+
+def _disc(pair: DragPair, grid: Grid, size: tuple[int, int], radius: float) -> torch.Tensor:
+    """Weights (*size) summing to 1 of the tokens within ``radius`` latent cells of the handle, softly cut."""
+    height, width = size
+    cell_y, cell_x = grid.latent_height / height, grid.latent_width / width
+    handle_x, handle_y = grid.to_cells(pair.handle)
+    y = (torch.arange(height, dtype=torch.float32) + 0.5) * cell_y
+    x = (torch.arange(width, dtype=torch.float32) + 0.5) * cell_x
+    # A handle on the image's border, or in a margin that the latent doesn't cover, belongs to the nearest token.
+    handle_y = min(max(handle_y, float(y[0])), float(y[-1]))
+    handle_x = min(max(handle_x, float(x[0])), float(x[-1]))
+    reach_y, reach_x = max(radius, cell_y), max(radius, cell_x)
+    weight_y = (1 - (y - handle_y).abs() / reach_y).clamp_min(0)
+    weight_x = (1 - (x - handle_x).abs() / reach_x).clamp_min(0)
+    weights = weight_y[:, None] * weight_x[None, :]
+    return weights / weights.sum()

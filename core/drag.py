@@ -1,0 +1,99 @@
+"""The one-step edit of the inverted latent.
+
+An inverted latent is split into the clean latent and the noise that leads to it, z = z0 + sigma * eps, at every
+recorded noise level. The element's z0 and eps travel with it; what it leaves behind gets the background's
+smooth continuation and fresh noise, so that the model paints what was hidden instead of a copy of the object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from . import fill
+from .errors import InputError
+from .inversion import Inversion
+from .movement import Movement, widen
+
+
+@dataclass(frozen=True)
+class FillSettings:
+    """What the vacated cells get.
+
+    Attributes:
+        margin: cells round the source that are not read as background, since the autoencoder lets an object's
+            colours bleed into its neighbours.
+        seed: of the fresh noise.
+    """
+
+    margin: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Drag:
+    """An inversion's latents with a movement applied, at any of its noise levels.
+
+    Attributes:
+        movement: where everything goes.
+        clean: (B, C, h, w) the composed clean latent.
+        noise: (B, C, h, w) fresh noise for the vacated cells.
+    """
+
+    movement: Movement
+    clean: torch.Tensor
+    noise: torch.Tensor
+
+    def at(self, inversion: Inversion, index: int) -> torch.Tensor:
+        """The dragged latent at ``inversion.sigmas[index]``, (B, C, h, w) float32 on the movement's device."""
+        sigma = float(inversion.sigmas[index])
+        if sigma == 0:
+            return self.clean
+        move = self.movement
+        device = self.clean.device
+        own = ((inversion.trajectory[index] - inversion.clean) / sigma).to(device)
+        arriving, vacated = move.arriving[:, None], move.vacated[:, None]
+        staying = (1 - arriving - vacated).clamp_min(0)
+        # Independent noises mixed by w keep unit variance when divided by the root of the sum of w^2.
+        mixed = arriving * move.warp_noise(own) + vacated * self.noise + staying * own
+        size = (arriving**2 + vacated**2 + staying**2).sqrt()
+        return self.clean + sigma * mixed / size
+
+
+def apply(inversion: Inversion, movement: Movement, settings: FillSettings | None = None) -> Drag:
+    """Moves the element and fills what it leaves.
+
+    Args:
+        inversion: the source's.
+        movement: on the same latent size and batch.
+        settings: filling.
+
+    Raises:
+        InputError: the movement belongs to another latent.
+    """
+    settings = settings or FillSettings()
+    check_movement(inversion, movement)
+    clean = inversion.clean.to(movement.source.device)
+    hole = widen((movement.source > 0.05).float(), settings.margin) > 0
+    background = fill.harmonic(clean, hole)
+    # Cells of the margin keep their own content unless the element itself is taken out of them.
+    left = torch.maximum(movement.source, widen(movement.source, settings.margin) * hole)[:, None]
+    background = left * background + (1 - left) * clean
+    arriving = movement.arriving[:, None]
+    composed = arriving * movement.warp(clean) + (1 - arriving) * background
+    generator = torch.Generator("cpu").manual_seed(settings.seed)
+    noise = torch.randn(clean.shape, generator=generator).to(clean.device)
+    return Drag(movement, composed, noise)
+
+
+def check_movement(inversion: Inversion, movement: Movement) -> None:
+    """Raises an ``InputError`` unless the movement is for this inversion's latent."""
+    batch, height, width = movement.source.shape
+    if (batch, height, width) != (inversion.batch, *inversion.latent_size):
+        raise InputError(
+            "inversion",
+            f"{inversion.batch} latents of {inversion.latent_size[1]}x{inversion.latent_size[0]} cells, but the "
+            f"drag was made for {batch} of {width}x{height}.",
+            "Link the inversion that the drag was made with.",
+        )

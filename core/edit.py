@@ -1,0 +1,149 @@
+"""The whole method in one call: encode, invert, find the region, move it, sample back, decode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from . import composite as compositing
+from . import drag as dragging
+from . import mask as masking
+from . import movement as moving
+from .capture import CapturePlan
+from .correlation import correlate
+from .drag import Drag, FillSettings
+from .errors import InputError
+from .grid import CELL, Grid
+from .host import Autoencoder, Host, OnStep
+from .inversion import Inversion
+from .mask import MaskSettings
+from .movement import Movement, MoveSettings
+from .points import DragPoints
+from .sampling import SampleSettings
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """Everything that can be set about an edit. The defaults were chosen on validation scenes (benchmarks/).
+
+    Attributes:
+        steps: noise levels over the whole schedule.
+        strength: share of the schedule that is inverted and sampled.
+        refinements: extra evaluations per inversion step.
+        capture, mask, move, fill, sample: see there.
+        keep_pixels: composite with the source's own pixels outside the edit region.
+        keep_detail: let what the autoencoder loses travel with the element.
+        feather: soft edge of the composite, px.
+    """
+
+    steps: int = 50
+    strength: float = 0.7
+    refinements: int = 0
+    capture: CapturePlan = field(default_factory=CapturePlan)
+    mask: MaskSettings = field(default_factory=MaskSettings)
+    move: MoveSettings = field(default_factory=MoveSettings)
+    fill: FillSettings = field(default_factory=FillSettings)
+    sample: SampleSettings = field(default_factory=SampleSettings)
+    keep_pixels: bool = True
+    keep_detail: bool = True
+    feather: int = 8
+
+
+@dataclass(frozen=True, eq=False)
+class EditResult:
+    """What an edit gives; tensors on the CPU, float32.
+
+    Attributes:
+        image: (B, H, W, 3) in 0..1, the source's size.
+        mask: (B, H, W) what was moved.
+        region: (B, H, W) what was allowed to change, softly.
+        scores: (B, P, h, w) correlation of every cell with every handle.
+        inversion, movement, drag: intermediate results, to go on from.
+    """
+
+    image: torch.Tensor
+    mask: torch.Tensor
+    region: torch.Tensor
+    scores: torch.Tensor
+    inversion: Inversion
+    movement: Movement
+    drag: Drag
+
+
+def edit(
+    host: Host,
+    image: torch.Tensor,
+    points: DragPoints,
+    settings: EditSettings | None = None,
+    mask: torch.Tensor | None = None,
+    on_step: OnStep | None = None,
+) -> EditResult:
+    """Drags what belongs to the handles to the targets.
+
+    Args:
+        host: the model (``core.host.DirectHost``, or a backend's own).
+        image: (B, H, W, 3) in 0..1, any size; all images of a batch are dragged alike.
+        points: the drags.
+        settings: see ``EditSettings``.
+        mask: (B or 1, H, W) to move instead of the automatic region.
+        on_step: called with (steps done so far of inversion and sampling, latent, clean estimate); may raise to
+            stop.
+
+    Raises:
+        InputError: anything the user can mend.
+    """
+    settings = settings or EditSettings()
+    check_image(image)
+    grid = Grid.padded(image.shape[1], image.shape[2], CELL)
+    points = points.on_image(*grid.image_size)
+    sigmas = host.sigmas(settings.steps, settings.strength)
+    latent = host.encode(grid.pad_image(image))
+    inversion = host.invert(latent, sigmas, settings.capture, settings.refinements, on_step)
+
+    scores = correlate(inversion.record, grid, points)
+    if mask is None:
+        moved = masking.region(scores, grid, points, settings.mask)
+    else:
+        moved = masking.combine(torch.zeros(inversion.batch, *grid.image_size), mask, "replace")
+    movement = moving.plan(scores, moved, grid, points, settings.move)
+    drag = dragging.apply(inversion, movement, settings.fill)
+
+    def sampled(index: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
+        if on_step is not None:
+            on_step(inversion.steps + index + 1, x, denoised)
+
+    start = drag.at(inversion, 0).to(latent.device)
+    result = host.sample(inversion, start, drag, None, settings.sample, sampled)
+    edited = finish(host, image, result, inversion, movement, settings)
+    region = compositing.region_mask(movement, settings.feather)
+    return EditResult(edited, moved, region, scores, inversion, movement, drag)
+
+
+def finish(
+    autoencoder: Autoencoder,
+    image: torch.Tensor,
+    latent: torch.Tensor,
+    inversion: Inversion,
+    movement: Movement,
+    settings: EditSettings,
+) -> torch.Tensor:
+    """Decodes a sampled latent and puts it together with the source's pixels; (B, H, W, 3) in 0..1 on the CPU."""
+    grid = movement.grid
+    image = image.cpu().float()
+    edited = grid.crop_image(autoencoder.decode(latent).cpu().float())
+    if settings.keep_detail:
+        roundtrip = grid.crop_image(autoencoder.decode(inversion.clean.to(latent.device)).cpu().float())
+        edited = edited + compositing.carried_detail(image, roundtrip, movement)
+    edited = edited.clamp(0, 1)
+    if settings.keep_pixels:
+        edited = compositing.composite(image, edited, compositing.region_mask(movement, settings.feather))
+    return edited
+
+
+def check_image(image: torch.Tensor, input: str = "image") -> None:
+    """Raises an ``InputError`` unless ``image`` is a finite batch (B, H, W, 3) that isn't empty."""
+    if image.ndim != 4 or image.shape[-1] != 3 or 0 in image.shape:
+        raise InputError(input, f"shape {tuple(image.shape)}.", "Use an RGB image (no alpha channel).")
+    if not torch.isfinite(image).all():
+        raise InputError(input, "it holds NaN or infinite values.", "Check the node that made it.")

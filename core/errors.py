@@ -1,0 +1,32 @@
+"""Errors that a user reads."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """A value that the pack can't work with, told so that the user can mend it.
+
+    Args:
+        input: name of the input at fault, as the user sees it ("points", "mask", "budget_mb").
+        problem: what is wrong, with the value in it.
+        mend: what to do about it.
+
+    The node that let the value in puts its own name in front (see ``named``).
+    """
+
+    def __init__(self, input: str, problem: str, mend: str):
+        self.input = input
+        self.problem = problem
+        self.mend = mend
+        super().__init__(input, problem, mend)
+
+    def __str__(self) -> str:
+        return f"{self.input}: {self.problem} {self.mend}"
+
+    def named(self, node: str) -> InputError:
+        """The same error with the node's name in front of the input's."""
+        return type(self)(f"{node}, input '{self.input}'", self.problem, self.mend)
+
+
+class UnsupportedModelError(InputError):
+    """The model has no U-Net self-attention that could be read."""

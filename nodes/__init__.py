@@ -1,0 +1,36 @@
+"""The pack's nodes and the extension that offers them to ComfyUI."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .apply import AttentionDragApply
+from .capture import AttentionDragCapture
+from .composite import AttentionDragComposite
+from .edit import AttentionDragEdit
+from .inversion import AttentionDragInversion
+from .mask import AttentionDragMask
+from .points import AttentionDragPoints
+from .sampler import AttentionDragSampler, AttentionDragSamplerSelect
+
+
+class AttentionDragExtension(ComfyExtension):
+    """All nodes of the pack, in the order of use."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [
+            AttentionDragPoints,
+            AttentionDragCapture,
+            AttentionDragInversion,
+            AttentionDragMask,
+            AttentionDragApply,
+            AttentionDragSampler,
+            AttentionDragSamplerSelect,
+            AttentionDragComposite,
+            AttentionDragEdit,
+        ]
+
+
+async def comfy_entrypoint() -> ComfyExtension:
+    """What ComfyUI calls when it loads the pack."""
+    return AttentionDragExtension()

@@ -1,0 +1,59 @@
+"""What several nodes share: link types, error naming, reading and checking inputs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import torch
+from comfy_api.latest import io
+
+from ..core.drag import Drag
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..core.inversion import Inversion
+from ..core.points import DragPoints
+
+CATEGORY = "AttentionDrag"
+
+DragPointsType = io.Custom("DRAG_POINTS")
+InversionType = io.Custom("INVERSION")
+CaptureType = io.Custom("DRAG_CAPTURE")
+
+DRAG_KEY = "attention_drag"
+"""Entry of a LATENT dictionary under which a dragged latent carries what was done to it."""
+
+
+def names_itself(execute: Callable) -> Callable:
+    """Puts the node's name in front of what an ``InputError`` says."""
+
+    @functools.wraps(execute)
+    def wrapped(cls, *args, **kwargs):
+        try:
+            return execute(cls, *args, **kwargs)
+        except InputError as error:
+            raise error.named(cls.define_schema().display_name) from error
+
+    return wrapped
+
+
+def grid_of(inversion: Inversion, points: DragPoints) -> Grid:
+    """The grid of the points' image over the inverted latent; checks that they belong together."""
+    if points.image_size is None:
+        raise InputError("points", "they are not bound to an image.", "Link an image to the points node.")
+    return Grid.between(points.image_size, inversion.latent_size)
+
+
+def carried_drag(latent: dict[str, Any]) -> Drag | None:
+    """What AttentionDragApply left in a LATENT, if it still fits the samples."""
+    drag = latent.get(DRAG_KEY)
+    if isinstance(drag, Drag) and drag.clean.shape == latent["samples"].shape:
+        return drag
+    return None
+
+
+def on_intermediate(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor where ComfyUI keeps results."""
+    return tensor.to(comfy.model_management.intermediate_device())

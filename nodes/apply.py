@@ -1,0 +1,83 @@
+"""AttentionDragApply: the one-step movement in the latent."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..core import drag as dragging
+from ..core import mask as masking
+from ..core import movement as moving
+from ..core.composite import region_mask
+from ..core.correlation import correlate
+from ..core.drag import FillSettings
+from ..core.mask import check_mask
+from ..core.movement import MoveSettings
+from . import preview
+from ._common import CATEGORY, DRAG_KEY, DragPointsType, InversionType, grid_of, names_itself, on_intermediate
+
+DEFAULTS = MoveSettings()
+# Stable Diffusion's scale factor is divided out of a LATENT's samples; the drag itself keeps the model's scale.
+
+
+class AttentionDragApply(io.ComfyNode):
+    """Moves the region in the inverted latent."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AttentionDragApply",
+            display_name="AttentionDrag Apply",
+            category=CATEGORY,
+            description="Moves what the mask covers in the inverted latent, in one step, and fills what it leaves. "
+            "Sample the result with AttentionDrag Sampler.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model of the inversion; only its latent scale is read."),
+                InversionType.Input("inversion"),
+                DragPointsType.Input("points"),
+                io.Mask.Input("mask", tooltip="What moves, usually from AttentionDrag Mask."),
+                io.Combo.Input(
+                    "falloff", options=["rigid", "correlation"], default=DEFAULTS.falloff,
+                    tooltip="'rigid' moves the region as one piece; 'correlation' moves each cell the less, the "
+                    "less it belongs to the handle, which stretches.",
+                ),
+                io.Int.Input(
+                    "transition", default=DEFAULTS.transition, min=0, max=16,
+                    tooltip="Latent cells (8 px) round source and destination that may change, too.",
+                ),
+                io.Int.Input(
+                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
+                    tooltip="Of the noise in the vacated area: another seed paints another background.",
+                ),
+                io.Image.Input("image", optional=True, tooltip="The picture, shown under the displacement preview."),
+            ],
+            outputs=[
+                io.Latent.Output("latent", display_name="dragged"),
+                io.Mask.Output("region", display_name="region"),
+                io.Image.Output("preview", display_name="displacement"),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(
+        cls, model, inversion, points, mask, falloff, transition, seed, image=None
+    ) -> io.NodeOutput:
+        grid = grid_of(inversion, points)
+        if mask.ndim == 2:
+            mask = mask[None]
+        check_mask(mask, grid.image_size, inversion.batch)
+        moved = masking.combine(torch.zeros(inversion.batch, *grid.image_size), mask, "replace")
+        scores = correlate(inversion.record, grid, points)
+        movement = moving.plan(scores, moved, grid, points, MoveSettings(falloff, transition))
+        drag = dragging.apply(inversion, movement, FillSettings(seed=seed))
+        latent_format = model.get_model_object("latent_format")
+        samples = latent_format.process_out(drag.at(inversion, 0))
+        if image is None:
+            image = mask.new_full((inversion.batch, *grid.image_size, 3), 0.25)
+        image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
+        return io.NodeOutput(
+            {"samples": on_intermediate(samples), DRAG_KEY: drag},
+            region_mask(movement),
+            preview.displacement(image, movement, points),
+        )

@@ -1,0 +1,82 @@
+"""AttentionDragMask: the region that belongs to the handles."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io, ui
+
+from ..core import mask as masking
+from ..core.correlation import correlate
+from ..core.mask import MaskSettings
+from . import preview
+from ._common import CATEGORY, DragPointsType, InversionType, grid_of, names_itself
+
+AUTOMATIC = 0.0
+DEFAULTS = MaskSettings()
+
+
+class AttentionDragMask(io.ComfyNode):
+    """Derives the mask from the attention that the inversion recorded."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="AttentionDragMask",
+            display_name="AttentionDrag Mask",
+            category=CATEGORY,
+            description="Finds what belongs to the handles. Changing points or settings here is cheap: the "
+            "inversion does not run again.",
+            inputs=[
+                InversionType.Input("inversion"),
+                DragPointsType.Input("points"),
+                io.Float.Input(
+                    "tau", default=AUTOMATIC, min=0.0, max=1.0, step=0.005,
+                    tooltip="Correlation from which a pixel belongs to the handle; lower takes more. 0 chooses it "
+                    "by itself.",
+                ),
+                io.Int.Input("grow", default=DEFAULTS.grow, min=-256, max=256, tooltip="Widens the mask, in pixels; negative narrows it."),
+                io.Int.Input("feather", default=DEFAULTS.feather, min=0, max=256, tooltip="Soft edge of the mask, in pixels."),
+                io.Boolean.Input("connected", default=DEFAULTS.connected, tooltip="Keep only what is connected to the handle."),
+                io.Mask.Input("mask", optional=True, tooltip="A drawn mask to correct the automatic one with."),
+                io.Combo.Input(
+                    "combine", options=["add", "subtract", "intersect", "replace"], default="add",
+                    tooltip="How the drawn mask corrects the automatic one.",
+                ),
+                io.Image.Input("image", optional=True, tooltip="The picture, shown under the heatmap."),
+            ],
+            outputs=[
+                io.Mask.Output("mask_out", display_name="mask"),
+                io.Image.Output("heatmap", display_name="heatmap"),
+            ],
+        )
+
+    @classmethod
+    @names_itself
+    def execute(
+        cls, inversion, points, tau, grow, feather, connected, combine="add", mask=None, image=None
+    ) -> io.NodeOutput:
+        grid = grid_of(inversion, points)
+        settings = MaskSettings(None if tau == AUTOMATIC else tau, grow, feather, connected)
+        scores = correlate(inversion.record, grid, points)
+        region = masking.region(scores, grid, points, settings)
+        if mask is not None:
+            region = masking.combine(region, mask, combine)
+        if image is None:
+            image = region.new_full((region.shape[0], *grid.image_size, 3), 0.25)
+        image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
+        heatmap = preview.overlay(image, grid.cells_to_image_mask(scores.amax(1)), region)
+        return io.NodeOutput(region, heatmap, ui=effective_region(cls, region, scores, grid))
+
+
+def effective_region(cls: type[io.ComfyNode], region: torch.Tensor, scores: torch.Tensor, grid) -> dict:
+    """What the point picker shows after a run: the mask, and one heatmap a handle, of the batch's first image."""
+    heatmaps = preview.heat(grid.cells_to_image_mask(scores[0]))
+    masks = region[:1, ..., None].expand(-1, -1, -1, 3)
+    return {
+        "attentiondrag_mask": ui.ImageSaveHelper.save_images(
+            masks, "attentiondrag_mask", io.FolderType.temp, cls, compress_level=1
+        ),
+        "attentiondrag_heatmaps": ui.ImageSaveHelper.save_images(
+            heatmaps, "attentiondrag_heatmap", io.FolderType.temp, cls, compress_level=1
+        ),
+    }
