@@ -1,4 +1,4 @@
-"""What a U-Net is told besides latent and timestep: text embeddings, and for SDXL the pooled text and sizes."""
+"""What a U-Net is told besides latent and timestep: text embeddings, and for SDXL pooled text and sizes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ def unet_arguments(
         InputError: an embedding of another width or batch than the U-Net and the latent have.
     """
     length = max(conditioning.context.shape[1] for conditioning in conditionings)
-    contexts = [_rows(_padded(c.context, length), batch, context_width(unet), "conditioning") for c in conditionings]
+    width = context_width(unet)
+    contexts = [_rows(_padded(c.context, length), batch, width, "conditioning") for c in conditionings]
     arguments: dict[str, Any] = {
         "encoder_hidden_states": torch.cat([context.to(device, dtype) for context in contexts])
     }
@@ -123,6 +124,6 @@ def _rows(embedding: torch.Tensor, batch: int, width: int, name: str) -> torch.T
         )
     if embedding.shape[0] not in (1, batch):
         raise InputError(
-            name, f"it has {embedding.shape[0]} rows for {batch} images.", "Give one row, or one for each image."
+            name, f"it has {embedding.shape[0]} rows for {batch} images.", "Give one row, or one an image."
         )
     return embedding.expand(batch, *embedding.shape[1:])

@@ -32,11 +32,14 @@ class DiffusersDenoiser:
 
     Args:
         unet: the U-Net, or anything built of the same parts with a ``config``.
-        scheduler: a diffusers scheduler with ``alphas_cumprod`` and ``config.prediction_type``; only these two
-            are read.
+        scheduler: a diffusers scheduler; only its ``alphas_cumprod`` and ``config.prediction_type`` are read.
         positive: conditioning of the edit; None for none (zeros).
         negative: conditioning to move away from; None for none. Only evaluated when ``guidance`` is not 1.
         guidance: classifier-free guidance scale (Ho and Salimans 2022, arXiv 2207.12598); 1 leaves it out.
+
+    Attributes:
+        fingerprint: tells this U-Net from another by its self-attention, its prediction and a checksum of its
+            normalisation; the same with and without a LoRA, in float32 and in float16.
 
     Raises:
         UnsupportedModelError: no self-attention, extra inputs, another prediction type, no discrete schedule.
@@ -66,6 +69,7 @@ class DiffusersDenoiser:
         negative = negative or null_conditioning(self._unet)
         self._conditionings = (positive,) if guidance == 1 else (positive, negative)
         self._arguments: tuple[Any, dict[str, Any]] | None = None
+        self.fingerprint = self._fingerprint()
 
     @property
     def train_timesteps(self) -> int:
@@ -77,7 +81,7 @@ class DiffusersDenoiser:
         return self._sigmas[timestep]
 
     def timestep(self, sigma: float) -> int:
-        """The timestep whose noise level is nearest to ``sigma`` on a logarithmic scale, as ComfyUI takes it."""
+        """The timestep whose noise level is nearest to ``sigma`` by its logarithm, as ComfyUI takes it."""
         if sigma <= 0:
             return 0
         log_sigma = math.log(sigma)
@@ -92,7 +96,7 @@ class DiffusersDenoiser:
 
     @torch.no_grad()
     def denoise(self, x: torch.Tensor, sigma: float, hooks: AttentionHooks | None = None) -> torch.Tensor:
-        """The clean latent in ``x = x0 + sigma * eps``; (B, C, h, w) float32 both ways, on the U-Net's device.
+        """The clean latent in ``x = x0 + sigma * eps``; (B, C, h, w) float32 both ways, on ``x``'s device.
 
         With guidance the batch that the hooks see is [positive, negative], their ``rows`` the first half.
 
@@ -113,7 +117,8 @@ class DiffusersDenoiser:
         if len(self._conditionings) > 1:
             sample = sample.repeat(len(self._conditionings), 1, 1, 1)
         timestep = torch.tensor(self.timestep(sigma), device=device)
-        with _uncompiled(), nullcontext() if hooks is None else hooked(self._attentions, hooks, slice(0, batch)):
+        attached = nullcontext() if hooks is None else hooked(self._attentions, hooks, slice(0, batch))
+        with _uncompiled(), attached:
             output = self._unet(sample, timestep, return_dict=False, **self._inputs(x, dtype))[0]
         output = output[:, :channels].to(torch.float32)
         if len(self._conditionings) > 1:
@@ -123,12 +128,8 @@ class DiffusersDenoiser:
             return x - sigma * output
         return x / scale**2 - output * (sigma / scale)
 
-    def fingerprint(self) -> str:
-        """Tells this U-Net from another: its self-attention, its prediction, and a checksum of normalisation weights.
-
-        A LoRA leaves normalisation alone, so it doesn't change the fingerprint; weights in float32 and float16
-        have the same one.
-        """
+    def _fingerprint(self) -> str:
+        # A LoRA leaves normalisation alone. In float16, so that the same weights in float32 have the same one.
         digest = hashlib.sha256(repr((self.layers, self.prediction)).encode())
         tensors = [self._unet.conv_norm_out.weight, self._unet.conv_norm_out.bias]
         tensors += [parameter for attention in self._attentions for parameter in attention.norm.parameters()]
@@ -167,6 +168,7 @@ def _alphas(scheduler: Any) -> torch.Tensor:
 
 
 def _uncompiled() -> AbstractContextManager:
-    # A block compiled by `torch.compile` doesn't look at the processors it now has. PyTorch 2.6 can set that aside.
+    # A block compiled by `torch.compile` doesn't look at its present processors; PyTorch 2.6 can set that
+    # aside.
     set_stance = getattr(torch.compiler, "set_stance", None)
     return nullcontext() if set_stance is None else set_stance("force_eager")

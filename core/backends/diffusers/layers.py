@@ -21,7 +21,7 @@ from ...hooks import AttentionHooks, Layer, Side
 
 @dataclass(frozen=True, eq=False)
 class SelfAttention:
-    """A ``Layer``, the ``diffusers.models.attention_processor.Attention`` behind it and the norm before it."""
+    """A ``Layer``, diffusers' ``Attention`` module behind it and the normalisation before it."""
 
     layer: Layer
     module: nn.Module
@@ -31,26 +31,28 @@ class SelfAttention:
 def self_attention(unet: nn.Module) -> tuple[SelfAttention, ...]:
     """Every self-attention of the U-Net, in the order in which they run.
 
-    A layer is named ``side.transformer.block``: "down.1.0" is the first transformer block of the second spatial
-    transformer on the way down.
+    A layer is named ``side.block.index``, where blocks are numbered as in Stable Diffusion's own U-Net (and
+    ComfyUI's): on the way down 0 is the first convolution, and every residual block and every downsampling
+    counts; on the way up every residual block does. So both hosts name a model's layers alike.
 
     Raises:
         UnsupportedModelError: it has none.
     """
     found: list[SelfAttention] = []
-    level = 0
-    down = list(getattr(unet, "down_blocks", ()))
-    counter = 0
-    for block in down:
-        counter = _add(found, block, "down", level, counter)
-        level += bool(getattr(block, "downsamplers", None))
+    level, number = 0, 1
+    for block in getattr(unet, "down_blocks", ()):
+        _add(found, block, "down", level, number)
+        halves = bool(getattr(block, "downsamplers", None))
+        level += halves
+        number += len(block.resnets) + halves
     middle = getattr(unet, "mid_block", None)
     if middle is not None:
         _add(found, middle, "middle", level, 0)
-    counter = 0
+    number = 0
     for block in getattr(unet, "up_blocks", ()):
-        counter = _add(found, block, "up", level, counter)
+        _add(found, block, "up", level, number)
         level -= bool(getattr(block, "upsamplers", None))
+        number += len(block.resnets)
     if not found:
         raise UnsupportedModelError(
             "model", f"{type(unet).__name__} has no transformer blocks with self-attention.",
@@ -59,26 +61,24 @@ def self_attention(unet: nn.Module) -> tuple[SelfAttention, ...]:
     return tuple(found)
 
 
-def _add(found: list[SelfAttention], block: nn.Module, side: Side, level: int, counter: int) -> int:
-    for transformer in getattr(block, "attentions", None) or ():
-        blocks = getattr(transformer, "transformer_blocks", ())
-        for index, inner in enumerate(blocks):
+def _add(found: list[SelfAttention], block: nn.Module, side: Side, level: int, number: int) -> None:
+    for offset, transformer in enumerate(getattr(block, "attentions", None) or ()):
+        for index, inner in enumerate(getattr(transformer, "transformer_blocks", ())):
             attention = getattr(inner, "attn1", None)
             # A block built for cross-attention alone (`disable_self_attentions`) has its text in attn1.
             if attention is None or getattr(inner, "only_cross_attention", False):
                 continue
-            layer = Layer(f"{side}.{counter}.{index}", side, level, attention.query_dim, attention.heads)
+            name = f"{side}.{number + offset}.{index}"
+            layer = Layer(name, side, level, attention.query_dim, attention.heads)
             found.append(SelfAttention(layer, attention, inner.norm1))
-        counter += 1
-    return counter
 
 
 @contextmanager
 def hooked(attentions: Iterable[SelfAttention], hooks: AttentionHooks, rows: slice | None) -> Iterator[None]:
     """Lets ``hooks`` see, and change, the self-attention of every evaluation inside the ``with`` block.
 
-    Each layer's processor is shadowed by one that calls it; afterwards, also after an exception, the module is
-    as it was: the same processor object in the same place.
+    Each layer's processor is shadowed by one that calls it; afterwards, also after an exception, the module
+    is as it was: the same processor object in the same place.
     """
     attentions = tuple(attentions)
     with ExitStack() as stack:
@@ -90,7 +90,7 @@ def hooked(attentions: Iterable[SelfAttention], hooks: AttentionHooks, rows: sli
 @contextmanager
 def _shadowed(attention: SelfAttention, hooks: AttentionHooks, rows: slice | None) -> Iterator[None]:
     # Written to the instance's own dictionary, where it hides a processor that is registered as a submodule
-    # (IP-Adapter's, for instance): `set_processor` would unregister that one and register it again at the end.
+    # (one with weights): `set_processor` would unregister that one and register it again at the end.
     module = attention.module
     own = vars(module)
     had, before = "processor" in own, own.get("processor")
@@ -125,7 +125,7 @@ class HookedProcessor:
         *args: Any,
         **kwargs: Any,
     ) -> torch.Tensor:
-        """As diffusers calls it; ``hidden_states`` (batch, N, channels) is the normalised input of the layer."""
+        """As diffusers calls it; ``hidden_states`` (batch, N, channels) is the layer's normalised input."""
         changed = self._hooks.tokens(self._layer, hidden_states, self._rows)
         wanted = self._hooks.wants_projections(self._layer)
         fused = bool(getattr(attn, "fused_projections", False))

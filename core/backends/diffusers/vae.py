@@ -43,7 +43,8 @@ class DiffusersVae:
         Raises:
             InputError: the image is no RGB image of whole cells, or its latent isn't finite.
         """
-        if image.ndim != 4 or image.shape[-1] != 3 or image.shape[1] % self.cell or image.shape[2] % self.cell:
+        sides = image.shape[1:3]
+        if image.ndim != 4 or image.shape[-1] != 3 or any(side % self.cell for side in sides):
             raise InputError(
                 "image", f"its shape is {tuple(image.shape)}.",
                 f"Use (batch, height, width, 3) with height and width in multiples of {self.cell}.",
@@ -78,7 +79,7 @@ class DiffusersVae:
             if torch.isfinite(result).all():
                 return result
         if dtype == torch.float16:
-            # Module.to rather than diffusers' own, which warns of what is meant here. Half precision survives both ways.
+            # Module.to rather than diffusers' own, which warns of just that; half precision survives it.
             nn.Module.to(self._vae, torch.float32)
             try:
                 result = function(values.float())
