@@ -86,7 +86,8 @@ class CapturePlan:
         if not chosen:
             there = sorted({(layer.side, layer.level) for layer in layers})
             raise InputError(
-                "capture", f"no self-attention layer on sides {self.sides or 'all'} at levels {self.levels}.",
+                "capture",
+                f"no self-attention layer on sides {self.sides or 'all'} at levels {self.levels}.",
                 f"This model has {', '.join(f'{side} {level}' for side, level in there)}.",
             )
         return tuple(chosen)
@@ -131,9 +132,7 @@ def plan_footprint(
     grids = {layer.token_grid(latent_size) for layer in plan.correlation_layers(layers, latent_size)}
     # Summed up in float32, kept in float16: the sum counts.
     correlation = sum(4 * batch * math.prod(grid) ** 2 for grid in grids)
-    tokens = sum(
-        2 * batch * layer.tokens(latent_size) * layer.channels for layer in plan.consistency_layers(layers)
-    )
+    tokens = sum(2 * batch * layer.tokens(latent_size) * layer.channels for layer in plan.consistency_layers(layers))
     tokens *= steps
     budget = plan.budget_mb * MEGABYTE
     if correlation > budget:
@@ -213,7 +212,8 @@ class CorrelationRecorder:
         missing = [layer.name for layer in self._layers if layer.name not in self.seen]
         if missing:
             raise InputError(
-                "model", f"its self-attention {', '.join(sorted(missing))} never ran at full size.",
+                "model",
+                f"its self-attention {', '.join(sorted(missing))} never ran at full size.",
                 "Remove area-restricted conditioning or other patches that skip blocks before inverting.",
             )
         self._sums, self._counts = {}, {}

@@ -34,19 +34,23 @@ def composite(source: torch.Tensor, edited: torch.Tensor, region: torch.Tensor) 
     """
     if source.shape[1:] != edited.shape[1:]:
         raise InputError(
-            "edited", f"{edited.shape[2]}x{edited.shape[1]} px with {edited.shape[3]} channels, the source is "
-            f"{source.shape[2]}x{source.shape[1]} px with {source.shape[3]}.", "Link images of the same size."
+            "edited",
+            f"{edited.shape[2]}x{edited.shape[1]} px with {edited.shape[3]} channels, the source is "
+            f"{source.shape[2]}x{source.shape[1]} px with {source.shape[3]}.",
+            "Link images of the same size.",
         )
     if tuple(region.shape[-2:]) != tuple(source.shape[1:3]):
         raise InputError(
-            "region", f"{region.shape[-1]}x{region.shape[-2]} px, the source is {source.shape[2]}x"
-            f"{source.shape[1]} px.", "Link the edit region of the same image.",
+            "region",
+            f"{region.shape[-1]}x{region.shape[-2]} px, the source is {source.shape[2]}x{source.shape[1]} px.",
+            "Link the edit region of the same image.",
         )
     batches = {tensor.shape[0] for tensor in (source, edited, region)} - {1}
     if len(batches) > 1:
         raise InputError(
-            "edited", f"batches of {source.shape[0]} sources, {edited.shape[0]} edited images and "
-            f"{region.shape[0]} regions.", "Use equal batches, or single images.",
+            "edited",
+            f"batches of {source.shape[0]} sources, {edited.shape[0]} edited images and {region.shape[0]} regions.",
+            "Use equal batches, or single images.",
         )
     share = region[..., None].to(edited)
     source = source.to(edited)
@@ -66,9 +70,13 @@ def carried_detail(source: torch.Tensor, roundtrip: torch.Tensor, movement: Move
     grid = movement.grid
     device = source.device
     arriving = grid.cells_to_image_mask(movement.arriving).to(device)
-    offset = torch.stack(
-        [grid.cells_to_image_mask(_nearest_filled(movement, plane)) for plane in movement.offset.unbind(1)], 1
-    ).to(device) * grid.cell
+    offset = (
+        torch.stack(
+            [grid.cells_to_image_mask(_nearest_filled(movement, plane)) for plane in movement.offset.unbind(1)],
+            1,
+        ).to(device)
+        * grid.cell
+    )
     height, width = grid.image_size
     y, x = torch.meshgrid(
         torch.arange(height, device=device, dtype=torch.float32),

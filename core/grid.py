@@ -46,12 +46,20 @@ class Grid:
     def padded(cls, image_height: int, image_width: int, cell: int = CELL) -> Grid:
         """The grid of an image that is padded to whole cells."""
         return cls(
-            image_height, image_width, math.ceil(image_height / cell), math.ceil(image_width / cell), cell=cell
+            image_height,
+            image_width,
+            math.ceil(image_height / cell),
+            math.ceil(image_width / cell),
+            cell=cell,
         )
 
     @classmethod
     def between(
-        cls, image_size: tuple[int, int], latent_size: tuple[int, int], cell: int = CELL, input: str = "points"
+        cls,
+        image_size: tuple[int, int],
+        latent_size: tuple[int, int],
+        cell: int = CELL,
+        input: str = "points",
     ) -> Grid:
         """The grid of an image (height, width) and the latent (height, width) made of it.
 

@@ -35,13 +35,23 @@ class Host(Autoencoder, Protocol):
         """Descending noise levels to invert over and to sample back with, closing with 0."""
 
     def invert(
-        self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int, on_step: OnStep | None
+        self,
+        latent: torch.Tensor,
+        sigmas: torch.Tensor,
+        plan: CapturePlan,
+        refinements: int,
+        on_step: OnStep | None,
     ) -> Inversion:
         """``core.inversion.invert`` on this model."""
 
     def sample(
-        self, inversion: Inversion, x: torch.Tensor, drag: Drag | None, region: torch.Tensor | None,
-        settings: SampleSettings, on_step: OnStep | None,
+        self,
+        inversion: Inversion,
+        x: torch.Tensor,
+        drag: Drag | None,
+        region: torch.Tensor | None,
+        settings: SampleSettings,
+        on_step: OnStep | None,
     ) -> torch.Tensor:
         """``core.sampling.sample`` on this model."""
 
@@ -74,13 +84,23 @@ class DirectHost:
         return schedule.sampling_sigmas(self.sigma_of, schedule.timesteps(steps, strength))
 
     def invert(
-        self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int, on_step: OnStep | None
+        self,
+        latent: torch.Tensor,
+        sigmas: torch.Tensor,
+        plan: CapturePlan,
+        refinements: int,
+        on_step: OnStep | None,
     ) -> Inversion:
         return invert(self.denoiser, latent, sigmas, plan, refinements, on_step, self.model_fingerprint)
 
     def sample(
-        self, inversion: Inversion, x: torch.Tensor, drag: Drag | None, region: torch.Tensor | None,
-        settings: SampleSettings, on_step: OnStep | None,
+        self,
+        inversion: Inversion,
+        x: torch.Tensor,
+        drag: Drag | None,
+        region: torch.Tensor | None,
+        settings: SampleSettings,
+        on_step: OnStep | None,
     ) -> torch.Tensor:
         inversion.check_model(self.model_fingerprint)
         denoiser = self.sampling_denoiser or self.denoiser

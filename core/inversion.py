@@ -89,7 +89,8 @@ class Inversion:
         """Raises an ``InputError`` when ``fingerprint`` is another model's."""
         if fingerprint != self.model_fingerprint:
             raise InputError(
-                "inversion", "made with another model than the one linked.",
+                "inversion",
+                "made with another model than the one linked.",
                 "Link the MODEL that made the inversion (LoRAs may differ), or invert again with this one.",
             )
 
@@ -176,7 +177,8 @@ def check_finite(x: torch.Tensor, what: str) -> None:
     """Raises an ``InputError`` when a result holds NaN or infinity."""
     if not torch.isfinite(x).all():
         raise InputError(
-            "model", f"{what} gave NaN or infinite values.",
+            "model",
+            f"{what} gave NaN or infinite values.",
             "The model overflows in this precision: run it in float32 (ComfyUI: --force-fp32) or bfloat16.",
         )
 
@@ -185,7 +187,8 @@ def _complete(stored: dict[str, torch.Tensor], layers: tuple[Layer, ...]) -> dic
     missing = [layer.name for layer in layers if layer.name not in stored]
     if missing:
         raise InputError(
-            "model", f"its self-attention {', '.join(missing)} never ran at full size.",
+            "model",
+            f"its self-attention {', '.join(missing)} never ran at full size.",
             "Remove area-restricted conditioning or other patches that skip blocks before inverting.",
         )
     return stored

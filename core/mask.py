@@ -143,12 +143,15 @@ def check_mask(mask: torch.Tensor, image_size: tuple[int, int], batch: int, inpu
     if mask.ndim != 3 or tuple(mask.shape[-2:]) != tuple(image_size):
         shape = "x".join(str(side) for side in reversed(mask.shape[-2:]))
         raise InputError(
-            input, f"{shape} px, but the image is {image_size[1]}x{image_size[0]} px.",
+            input,
+            f"{shape} px, but the image is {image_size[1]}x{image_size[0]} px.",
             "Use a mask made for this image, or resize it.",
         )
     if mask.shape[0] not in (1, batch):
         raise InputError(
-            input, f"{mask.shape[0]} masks for {batch} images.", "Use one mask for all, or one for each image."
+            input,
+            f"{mask.shape[0]} masks for {batch} images.",
+            "Use one mask for all, or one for each image.",
         )
     if not torch.isfinite(mask).all():
         raise InputError(input, "it holds NaN or infinite values.", "Check the node that made it.")

@@ -91,7 +91,11 @@ def owners(scores: torch.Tensor, mask: torch.Tensor, grid: Grid, points: DragPoi
 
 
 def plan(
-    scores: torch.Tensor, mask: torch.Tensor, grid: Grid, points: DragPoints, settings: MoveSettings | None = None
+    scores: torch.Tensor,
+    mask: torch.Tensor,
+    grid: Grid,
+    points: DragPoints,
+    settings: MoveSettings | None = None,
 ) -> Movement:
     """Turns drags and a region into a movement.
 

@@ -68,7 +68,7 @@ def parse_points(text: str) -> DragPoints:
     """
     try:
         data = json.loads(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         shown = text if isinstance(text, str) else repr(text)
         raise InputError(
             "points",
@@ -83,7 +83,8 @@ def points_from_data(data: Any) -> DragPoints:
     """As ``parse_points``, from already decoded JSON."""
     if not isinstance(data, Mapping):
         raise InputError(
-            "points", f"expected an object with 'version' and 'pairs', got {_short(json.dumps(data))}.",
+            "points",
+            f"expected an object with 'version' and 'pairs', got {_short(json.dumps(data))}.",
             "Draw the drags again in the picker.",
         )
     version = data.get("version")
@@ -91,7 +92,8 @@ def points_from_data(data: Any) -> DragPoints:
         raise InputError("points", f"'version' is {version!r}.", f"Set it to {VERSION}.")
     if version != VERSION:
         raise InputError(
-            "points", f"stored in version {version}, this pack reads version {VERSION}.",
+            "points",
+            f"stored in version {version}, this pack reads version {VERSION}.",
             "Update ComfyUI-AttentionDrag." if version > VERSION else "Draw the drags again in the picker.",
         )
     pairs = data.get("pairs")
@@ -133,19 +135,22 @@ def _pair(number: int, data: Any) -> DragPair:
     target = _point(number, "target", data)
     if not (0 <= handle[0] <= 1 and 0 <= handle[1] <= 1):
         raise InputError(
-            "points", f"drag {number}: the handle {list(handle)} lies outside the image.",
+            "points",
+            f"drag {number}: the handle {list(handle)} lies outside the image.",
             "Both numbers go from 0 to 1 (a share of the width and the height, not pixels).",
         )
     if not all(-4 <= value <= 5 for value in target):
         raise InputError(
-            "points", f"drag {number}: the target {list(target)} lies far outside the image.",
+            "points",
+            f"drag {number}: the target {list(target)} lies far outside the image.",
             "Give it as a share of the width and the height, not in pixels.",
         )
     radius = data.get("radius")
     if radius is not None:
         if not _is_number(radius) or radius <= 0:
             raise InputError(
-                "points", f"drag {number}: the radius is {_short(repr(radius))}.",
+                "points",
+                f"drag {number}: the radius is {_short(repr(radius))}.",
                 "Use a positive share of the image's shorter side, or leave it out.",
             )
         radius = float(radius)

@@ -101,7 +101,8 @@ def sample(
     settings = settings or SampleSettings()
     if tuple(x.shape) != tuple(inversion.clean.shape):
         raise InputError(
-            "latent", f"shape {tuple(x.shape)}, but the inversion holds {tuple(inversion.clean.shape)}.",
+            "latent",
+            f"shape {tuple(x.shape)}, but the inversion holds {tuple(inversion.clean.shape)}.",
             "Link the latent and the inversion of the same image.",
         )
     if not torch.isfinite(x).all():

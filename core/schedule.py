@@ -41,7 +41,8 @@ def sampling_sigmas(sigma_of: Callable[[int], float], ascending: Sequence[int]) 
     sigmas = torch.tensor([*levels, 0.0], dtype=torch.float32)
     if not torch.isfinite(sigmas).all() or (sigmas.diff() >= 0).any():
         raise InputError(
-            "model", f"its noise levels at timesteps {list(ascending)} are not increasing and finite.",
+            "model",
+            f"its noise levels at timesteps {list(ascending)} are not increasing and finite.",
             "Use fewer steps, or a model with Stable Diffusion's discrete noise schedule.",
         )
     return sigmas

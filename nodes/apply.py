@@ -15,9 +15,9 @@ from ..core.mask import check_mask
 from ..core.movement import MoveSettings
 from . import preview
 from ._common import CATEGORY, DRAG_KEY, DragPointsType, InversionType, grid_of, names_itself, on_intermediate
+from ._inputs import seed_input
 
 DEFAULTS = MoveSettings()
-# Stable Diffusion's scale factor is divided out of a LATENT's samples; the drag itself keeps the model's scale.
 
 
 class AttentionDragApply(io.ComfyNode):
@@ -37,18 +37,20 @@ class AttentionDragApply(io.ComfyNode):
                 DragPointsType.Input("points"),
                 io.Mask.Input("mask", tooltip="What moves, usually from AttentionDrag Mask."),
                 io.Combo.Input(
-                    "falloff", options=["rigid", "correlation"], default=DEFAULTS.falloff,
+                    "falloff",
+                    options=["rigid", "correlation"],
+                    default=DEFAULTS.falloff,
                     tooltip="'rigid' moves the region as one piece; 'correlation' moves each cell the less, the "
                     "less it belongs to the handle, which stretches.",
                 ),
                 io.Int.Input(
-                    "transition", default=DEFAULTS.transition, min=0, max=16,
+                    "transition",
+                    default=DEFAULTS.transition,
+                    min=0,
+                    max=16,
                     tooltip="Latent cells (8 px) round source and destination that may change, too.",
                 ),
-                io.Int.Input(
-                    "seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=False,
-                    tooltip="Of the noise in the vacated area: another seed paints another background.",
-                ),
+                seed_input(),
                 io.Image.Input("image", optional=True, tooltip="The picture, shown under the displacement preview."),
             ],
             outputs=[
@@ -60,9 +62,7 @@ class AttentionDragApply(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(
-        cls, model, inversion, points, mask, falloff, transition, seed, image=None
-    ) -> io.NodeOutput:
+    def execute(cls, model, inversion, points, mask, falloff, transition, seed, image=None) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         if mask.ndim == 2:
             mask = mask[None]

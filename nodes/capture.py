@@ -17,7 +17,15 @@ SIDES = {
     "middle + up": ("middle", "up"),
     "down + up": ("down", "up"),
 }
-LEVELS = {"auto": (), "1/8": (0,), "1/16": (1,), "1/32": (2,), "1/64": (3,), "1/8 + 1/16": (0, 1), "1/16 + 1/32": (1, 2)}
+LEVELS = {
+    "auto": (),
+    "1/8": (0,),
+    "1/16": (1,),
+    "1/32": (2,),
+    "1/64": (3,),
+    "1/8 + 1/16": (0, 1),
+    "1/16 + 1/32": (1, 2),
+}
 DEFAULTS = CapturePlan()
 
 
@@ -34,41 +42,65 @@ class AttentionDragCapture(io.ComfyNode):
             "an inversion does with no capture linked.",
             inputs=[
                 io.Combo.Input(
-                    "layers", options=list(SIDES), default="auto",
+                    "layers",
+                    options=list(SIDES),
+                    default="auto",
                     tooltip="Part of the U-Net whose self-attention tells what belongs to a handle.",
                 ),
                 io.Combo.Input(
-                    "resolution", options=list(LEVELS), default="auto",
+                    "resolution",
+                    options=list(LEVELS),
+                    default="auto",
                     tooltip="Token grids that are read, relative to the image. Finer is sharper and takes memory "
                     "with the fourth power of the image's side.",
                 ),
                 io.Float.Input(
-                    "noise_from", default=DEFAULTS.noise_range[0], min=0.0, max=0.99, step=0.01,
+                    "noise_from",
+                    default=DEFAULTS.noise_range[0],
+                    min=0.0,
+                    max=0.99,
+                    step=0.01,
                     tooltip="Share of the inversion, from the clean end, at which reading begins.",
                 ),
                 io.Float.Input(
-                    "noise_to", default=DEFAULTS.noise_range[1], min=0.01, max=1.0, step=0.01,
+                    "noise_to",
+                    default=DEFAULTS.noise_range[1],
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
                     tooltip="Share of the inversion at which reading ends.",
                 ),
                 io.Int.Input(
-                    "steps", default=DEFAULTS.correlation_steps, min=1, max=50,
+                    "steps",
+                    default=DEFAULTS.correlation_steps,
+                    min=1,
+                    max=50,
                     tooltip="How many steps between them are read.",
                 ),
                 io.Combo.Input(
-                    "heads", options=["mean", "max"], default=DEFAULTS.heads,
+                    "heads",
+                    options=["mean", "max"],
+                    default=DEFAULTS.heads,
                     tooltip="How the attention heads of a layer are merged.",
                 ),
                 io.Combo.Input(
-                    "consistency_layers", options=list(SIDES), default="auto",
+                    "consistency_layers",
+                    options=list(SIDES),
+                    default="auto",
                     tooltip="Part of the U-Net whose keys and values are kept for the way back.",
                 ),
                 io.Combo.Input(
-                    "storage", options=["auto", "cpu", "device", "recompute", "off"], default=DEFAULTS.storage,
+                    "storage",
+                    options=["auto", "cpu", "device", "recompute", "off"],
+                    default=DEFAULTS.storage,
                     tooltip="Where keys and values are kept. 'recompute' keeps none and evaluates the model "
                     "twice a sampling step; 'auto' takes 'cpu' if they fit the budget, else 'recompute'.",
                 ),
                 io.Int.Input(
-                    "budget_mb", default=DEFAULTS.budget_mb, min=1, max=1048576,
+                    "budget_mb",
+                    default=DEFAULTS.budget_mb,
+                    min=1,
+                    max=1048576,
                     tooltip="Upper bound in MB for all that is kept.",
                 ),
             ],

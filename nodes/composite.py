@@ -24,11 +24,14 @@ class AttentionDragComposite(io.ComfyNode):
             inputs=[
                 io.Image.Input("source", tooltip="The image before encoding."),
                 io.Image.Input("edited", tooltip="The decoded edit."),
-                io.Latent.Input("dragged", tooltip="The dragged latent of AttentionDrag Apply, which knows the region."),
+                io.Latent.Input(
+                    "dragged", tooltip="The dragged latent of AttentionDrag Apply, which knows the region."
+                ),
                 io.Int.Input("feather", default=8, min=0, max=256, tooltip="Soft edge inside the region, in pixels."),
                 io.Mask.Input("region", optional=True, tooltip="Another region at the source's size."),
                 io.Image.Input(
-                    "roundtrip", optional=True,
+                    "roundtrip",
+                    optional=True,
                     tooltip="The source encoded and decoded again: what the autoencoder lost of the moved element "
                     "is then given back.",
                 ),
@@ -43,9 +46,7 @@ class AttentionDragComposite(io.ComfyNode):
         check_image(edited, "edited")
         drag = carried_drag(dragged)
         if drag is None:
-            raise InputError(
-                "dragged", "it doesn't carry what was dragged.", "Link the LATENT of AttentionDrag Apply."
-            )
+            raise InputError("dragged", "it doesn't carry what was dragged.", "Link the LATENT of AttentionDrag Apply.")
         grid = drag.movement.grid
         # The points node hands on the padded image, which may be what is linked here.
         source, edited = (

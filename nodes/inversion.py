@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 from ..core.backends import comfy as host
 from ..core.capture import MEGABYTE, CapturePlan, plan_footprint
 from ._common import CATEGORY, CaptureType, InversionType, names_itself, on_intermediate
+from ._inputs import model_input, refinements_input, schedule_inputs
 
 log = logging.getLogger(__name__)
 
@@ -26,20 +27,10 @@ class AttentionDragInversion(io.ComfyNode):
             description="Inverts an image's latent (DDIM) and records the self-attention on the way. The dear "
             "step: points, mask and sampling can change afterwards without running it again.",
             inputs=[
-                io.Model.Input("model", tooltip="Any Stable Diffusion 1.x, 2.x or SDXL model, LoRAs included."),
+                model_input(),
                 io.Latent.Input("latent", tooltip="The encoded image. A noise mask limits where edits may reach."),
-                io.Int.Input(
-                    "steps", default=50, min=1, max=1000,
-                    tooltip="Steps over the whole noise schedule; 'strength' of them are run, each way.",
-                ),
-                io.Float.Input(
-                    "strength", default=0.7, min=0.02, max=1.0, step=0.01,
-                    tooltip="How deep into the noise. Higher gives the model more freedom to repaint.",
-                ),
-                io.Int.Input(
-                    "refinements", default=0, min=0, max=10,
-                    tooltip="Extra evaluations per step that make the round trip more exact.",
-                ),
+                *schedule_inputs(),
+                refinements_input(),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
                 CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
             ],
@@ -52,9 +43,7 @@ class AttentionDragInversion(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(
-        cls, model, latent, steps, strength, refinements, positive=None, capture=None
-    ) -> io.NodeOutput:
+    def execute(cls, model, latent, steps, strength, refinements, positive=None, capture=None) -> io.NodeOutput:
         plan = capture or CapturePlan()
         samples = host.check_latent(model, latent)
         sigmas = host.sampling_sigmas(model, steps, strength)

@@ -10,9 +10,7 @@ from ..core.correlation import correlate
 from ..core.mask import MaskSettings
 from . import preview
 from ._common import CATEGORY, DragPointsType, InversionType, grid_of, names_itself
-
-AUTOMATIC = 0.0
-DEFAULTS = MaskSettings()
+from ._inputs import mask_edge_inputs, mask_inputs, tau_setting
 
 
 class AttentionDragMask(io.ComfyNode):
@@ -29,17 +27,13 @@ class AttentionDragMask(io.ComfyNode):
             inputs=[
                 InversionType.Input("inversion"),
                 DragPointsType.Input("points"),
-                io.Float.Input(
-                    "tau", default=AUTOMATIC, min=0.0, max=1.0, step=0.005,
-                    tooltip="Correlation from which a pixel belongs to the handle; lower takes more. 0 chooses it "
-                    "by itself.",
-                ),
-                io.Int.Input("grow", default=DEFAULTS.grow, min=-256, max=256, tooltip="Widens the mask, in pixels; negative narrows it."),
-                io.Int.Input("feather", default=DEFAULTS.feather, min=0, max=256, tooltip="Soft edge of the mask, in pixels."),
-                io.Boolean.Input("connected", default=DEFAULTS.connected, tooltip="Keep only what is connected to the handle."),
+                *mask_inputs(),
+                *mask_edge_inputs(),
                 io.Mask.Input("mask", optional=True, tooltip="A drawn mask to correct the automatic one with."),
                 io.Combo.Input(
-                    "combine", options=["add", "subtract", "intersect", "replace"], default="add",
+                    "combine",
+                    options=["add", "subtract", "intersect", "replace"],
+                    default="add",
                     tooltip="How the drawn mask corrects the automatic one.",
                 ),
                 io.Image.Input("image", optional=True, tooltip="The picture, shown under the heatmap."),
@@ -56,7 +50,7 @@ class AttentionDragMask(io.ComfyNode):
         cls, inversion, points, tau, grow, feather, connected, combine="add", mask=None, image=None
     ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
-        settings = MaskSettings(None if tau == AUTOMATIC else tau, grow, feather, connected)
+        settings = MaskSettings(tau_setting(tau), grow, feather, connected)
         scores = correlate(inversion.record, grid, points)
         region = masking.region(scores, grid, points, settings)
         if mask is not None:

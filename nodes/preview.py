@@ -88,8 +88,13 @@ def _draw(canvas: Image.Image, points: DragPoints) -> None:
             reach = pair.radius * min(width, height)
             draw.ellipse([start[0] - reach, start[1] - reach, start[0] + reach, start[1] + reach], outline=fill)
         draw.text(
-            (start[0] + 2.5 * unit, start[1] - 2.5 * unit), str(index + 1), fill=fill, anchor="lb",
-            stroke_width=max(1, round(unit / 3)), stroke_fill="black", font_size=max(10, round(5 * unit)),
+            (start[0] + 2.5 * unit, start[1] - 2.5 * unit),
+            str(index + 1),
+            fill=fill,
+            anchor="lb",
+            stroke_width=max(1, round(unit / 3)),
+            stroke_fill="black",
+            font_size=max(10, round(5 * unit)),
         )
 
 

@@ -13,28 +13,13 @@ from ..core.grid import CELL
 from ..core.inversion import Inversion
 from ..core.sampling import SampleSettings
 from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate
+from ._inputs import cfg_input, check_cfg, consistency_inputs, preserve_input
 
-DEFAULTS = SampleSettings()
 
-
-def consistency_inputs() -> list[io.Input]:
-    """Inputs that both forms of the sampler have."""
-    return [
-        io.Combo.Input(
-            "consistency", options=["extend", "replace", "off"], default=DEFAULTS.consistency,
-            tooltip="What self-attention does with the original's keys and values: look at them, too ('extend'), "
-            "look at nothing else ('replace'), or ignore them.",
-        ),
-        io.Float.Input(
-            "consistency_share", default=DEFAULTS.consistency_share, min=0.0, max=1.0, step=0.01,
-            tooltip="For which share of the steps.",
-        ),
-        io.Float.Input(
-            "preserve", default=DEFAULTS.preserve, min=0.0, max=1.0, step=0.01,
-            tooltip="For which share of the steps the moved element is held to what it was. Lower it to let the "
-            "model adapt it, or a prompt restyle it.",
-        ),
-    ]
+def region_input() -> io.Input:
+    return io.Mask.Input(
+        "region", optional=True, tooltip="Where the latent may change, instead of the drag's own region."
+    )
 
 
 def edit_region(
@@ -46,7 +31,8 @@ def edit_region(
         return drag, region_on_cells(inversion, drag, region)
     if drag is None:
         raise InputError(
-            "latent", f"it doesn't carry what was dragged (no '{DRAG_KEY}' entry).",
+            "latent",
+            f"it doesn't carry what was dragged (no '{DRAG_KEY}' entry).",
             "Link the LATENT of AttentionDrag Apply, or link its region as well.",
         )
     return drag, None
@@ -66,7 +52,8 @@ def region_on_cells(inversion: Inversion, drag: Drag | None, region: torch.Tenso
     else:
         height, width = (side * CELL for side in inversion.latent_size)
         raise InputError(
-            "region", f"{region.shape[-1]}x{region.shape[-2]} px, but the inverted image is {width}x{height} px.",
+            "region",
+            f"{region.shape[-1]}x{region.shape[-2]} px, but the inverted image is {width}x{height} px.",
             "Link the region of AttentionDrag Apply.",
         )
     return cells.expand(inversion.batch, -1, -1)
@@ -87,14 +74,12 @@ class AttentionDragSampler(io.ComfyNode):
                 io.Model.Input("model", tooltip="The model of the inversion."),
                 InversionType.Input("inversion"),
                 io.Latent.Input("latent", tooltip="The dragged latent."),
-                io.Float.Input(
-                    "cfg", default=1.0, min=0.0, max=100.0, step=0.1,
-                    tooltip="Guidance towards the positive prompt. 1 needs no negative and half the time.",
-                ),
+                cfg_input(),
                 *consistency_inputs(),
+                preserve_input(),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt for the edit region."),
                 io.Conditioning.Input("negative", optional=True),
-                io.Mask.Input("region", optional=True, tooltip="Where the latent may change, instead of the drag's own region."),
+                region_input(),
             ],
             outputs=[io.Latent.Output("latent_out", display_name="latent")],
         )
@@ -102,16 +87,24 @@ class AttentionDragSampler(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, model, inversion, latent, cfg, consistency, consistency_share, preserve,
-        positive=None, negative=None, region=None,
+        cls,
+        model,
+        inversion,
+        latent,
+        cfg,
+        consistency,
+        consistency_share,
+        preserve,
+        positive=None,
+        negative=None,
+        region=None,
     ) -> io.NodeOutput:
+        check_cfg(cfg, positive)
         samples = host.check_latent(model, latent)
         drag, cells = edit_region(inversion, latent, region)
         settings = SampleSettings(consistency, consistency_share, preserve)
         callback = latent_preview.prepare_callback(model, inversion.steps)
-        comfy_host = host.ComfyHost(
-            model, positive=positive, negative=negative, cfg=cfg, sampling_progress=callback
-        )
+        comfy_host = host.ComfyHost(model, positive=positive, negative=negative, cfg=cfg, sampling_progress=callback)
         x = comfy_host.from_latent(samples)
         result = comfy_host.sample(inversion, x, drag, cells, settings)
         out = {key: value for key, value in latent.items() if key not in ("samples", DRAG_KEY, "noise_mask")}
@@ -133,17 +126,15 @@ class AttentionDragSamplerSelect(io.ComfyNode):
                 InversionType.Input("inversion"),
                 io.Latent.Input("latent", tooltip="The dragged latent, the same that is sampled."),
                 *consistency_inputs(),
-                io.Mask.Input("region", optional=True, tooltip="Where the latent may change, instead of the drag's own region."),
+                preserve_input(),
+                region_input(),
             ],
             outputs=[io.Sampler.Output("sampler", display_name="sampler")],
         )
 
     @classmethod
     @names_itself
-    def execute(
-        cls, inversion, latent, consistency, consistency_share, preserve, region=None
-    ) -> io.NodeOutput:
+    def execute(cls, inversion, latent, consistency, consistency_share, preserve, region=None) -> io.NodeOutput:
         drag, cells = edit_region(inversion, latent, region)
-        return io.NodeOutput(
-            host.drag_sampler(inversion, drag, cells, SampleSettings(consistency, consistency_share, preserve))
-        )
+        settings = SampleSettings(consistency, consistency_share, preserve)
+        return io.NodeOutput(host.drag_sampler(inversion, drag, cells, settings))

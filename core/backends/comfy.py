@@ -69,7 +69,9 @@ def attention_layers(base_model: Any) -> dict[BlockKey, Layer]:
     unet = base_model.diffusion_model
     if isinstance(base_model.model_sampling, comfy.model_sampling.CONST) or not hasattr(unet, "input_blocks"):
         raise UnsupportedModelError(
-            "model", f"{type(base_model).__name__} ({type(unet).__name__}) is no U-Net with self-attention.", SUPPORTED
+            "model",
+            f"{type(base_model).__name__} ({type(unet).__name__}) is no U-Net with self-attention.",
+            SUPPORTED,
         )
     layers: dict[BlockKey, Layer] = {}
     level = 0
@@ -193,7 +195,8 @@ def check_latent(model: Any, latent: dict[str, Any]) -> torch.Tensor:
     channels = model.get_model_object("latent_format").latent_channels
     if samples.ndim != 4 or samples.shape[1] != channels:
         raise InputError(
-            "latent", f"shape {tuple(samples.shape)}, but this model takes (batch, {channels}, height, width).",
+            "latent",
+            f"shape {tuple(samples.shape)}, but this model takes (batch, {channels}, height, width).",
             "Encode the image with the VAE of the same checkpoint.",
         )
     if not torch.isfinite(samples).all():
@@ -212,7 +215,10 @@ def sampling_sigmas(model: Any, steps: int, strength: float) -> torch.Tensor:
 
 
 def drag_sampler(
-    inversion: Inversion, drag: Drag | None, region: torch.Tensor | None, settings: SampleSettings,
+    inversion: Inversion,
+    drag: Drag | None,
+    region: torch.Tensor | None,
+    settings: SampleSettings,
     after_step: OnStep | None = None,
 ) -> comfy.samplers.KSAMPLER:
     """A SAMPLER that samples a dragged latent back; runs under any guider that takes ComfyUI's."""
@@ -248,8 +254,14 @@ class ComfyHost:
     """
 
     def __init__(
-        self, model: Any, vae: Any = None, positive: list | None = None, negative: list | None = None,
-        cfg: float = 1.0, inversion_progress: Callable | None = None, sampling_progress: Callable | None = None,
+        self,
+        model: Any,
+        vae: Any = None,
+        positive: list | None = None,
+        negative: list | None = None,
+        cfg: float = 1.0,
+        inversion_progress: Callable | None = None,
+        sampling_progress: Callable | None = None,
     ):
         self._model = model
         self._vae = vae
@@ -277,8 +289,13 @@ class ComfyHost:
         return sampling_sigmas(self._model, steps, strength)
 
     def invert(
-        self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int,
-        on_step: OnStep | None = None, limit: torch.Tensor | None = None,
+        self,
+        latent: torch.Tensor,
+        sigmas: torch.Tensor,
+        plan: CapturePlan,
+        refinements: int,
+        on_step: OnStep | None = None,
+        limit: torch.Tensor | None = None,
     ) -> Inversion:
         """Inverts in one run of the guider; ``limit`` as in ``Inversion``."""
         result: list[Inversion] = []
@@ -292,23 +309,30 @@ class ComfyHost:
                 if on_step is not None:
                     on_step(done, latent_now, denoised)
 
-            result.append(
-                invert(denoiser, x, ascending.flip(0), plan, refinements, after, denoiser.fingerprint, limit)
-            )
+            result.append(invert(denoiser, x, ascending.flip(0), plan, refinements, after, denoiser.fingerprint, limit))
             return result[0].noisy.to(x)
 
         self._run(comfy.samplers.KSAMPLER(run), latent, sigmas.flip(0), 1.0, self._inversion_progress)
         return result[0]
 
     def sample(
-        self, inversion: Inversion, x: torch.Tensor, drag: Drag | None, region: torch.Tensor | None,
-        settings: SampleSettings, on_step: OnStep | None = None,
+        self,
+        inversion: Inversion,
+        x: torch.Tensor,
+        drag: Drag | None,
+        region: torch.Tensor | None,
+        settings: SampleSettings,
+        on_step: OnStep | None = None,
     ) -> torch.Tensor:
         sampler = drag_sampler(inversion, drag, region, settings, on_step)
         return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress)
 
     def _run(
-        self, sampler: comfy.samplers.KSAMPLER, x: torch.Tensor, sigmas: torch.Tensor, cfg: float,
+        self,
+        sampler: comfy.samplers.KSAMPLER,
+        x: torch.Tensor,
+        sigmas: torch.Tensor,
+        cfg: float,
         callback: Callable | None,
     ) -> torch.Tensor:
         guider = comfy.samplers.CFGGuider(self._model)
