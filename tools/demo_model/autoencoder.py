@@ -81,6 +81,41 @@ def _decoder(config: AutoencoderConfig) -> nn.Sequential:
     return nn.Sequential(*layers, _conv(widths[0], 3))
 
 
+def _initialise(model: Autoencoder) -> None:
+    """He's initialisation, with the mean colour of each 8x8 cell passed straight through.
+
+    PyTorch's own default shrinks the signal layer by layer, and even without that the first minutes of training go
+    into finding out what a mean colour is. Blocks begin nearly as identities, and channels 0 to 2 carry R, G and B.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in model.modules():
+        if isinstance(module, Block):
+            module.conv[-1].weight.data.mul_(0.1)
+            module.conv[-1].weight.data[:3] = 0.0
+    contrast = 4.0
+    for part in (model.encoder, model.decoder):
+        convolutions = [module for module in part if isinstance(module, nn.Conv2d)]
+        for module in convolutions:
+            weight = module.weight.data
+            weight[:3] = 0.0
+            for colour in range(3):
+                if module.stride == (2, 2):
+                    weight[colour, colour, 1:, 1:] = 0.25
+                else:
+                    weight[colour, colour, 1, 1] = 1.0
+        last = convolutions[-1].weight.data
+        last[:3, 3:] *= 0.01
+    to_latent, from_latent = model.encoder[-1], model.decoder[1]
+    to_latent.weight.data[:3] *= contrast
+    to_latent.bias.data[:3] = -0.5 * contrast
+    from_latent.weight.data[:3] /= contrast
+    from_latent.bias.data[:3] = 0.5
+
+
 class Autoencoder(nn.Module):
     """Images (B, 3, H, W) in [0, 1] <-> latents (B, 4, H/8, W/8) of about zero mean and unit variance.
 
@@ -92,6 +127,7 @@ class Autoencoder(nn.Module):
         self.config = config or AutoencoderConfig()
         self.encoder = _encoder(self.config)
         self.decoder = _decoder(self.config)
+        _initialise(self)
 
     def encode(self, image: Tensor) -> Tensor:
         return self.encoder(image)

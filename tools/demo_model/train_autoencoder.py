@@ -107,8 +107,8 @@ def main() -> None:
         running += fidelity.item()
         now = time.monotonic()
         spent, last = spent + now - last, now
-        if step % 100 == 0:
-            row = {"step": step, "seconds": round(spent), "rate": rate, "train_psnr": -10 * math.log10(running / 100)}
+        if step % 50 == 0:
+            row = {"step": step, "seconds": round(spent), "rate": rate, "train_psnr": -10 * math.log10(running / 50)}
             if step % 400 == 0:
                 row["validation_psnr"], row["latent_mean"], row["latent_std"] = psnr(average, held_out)
             running = 0.0

@@ -1,10 +1,14 @@
 """The demo model's U-Net: Stable Diffusion 1.5's layout at a fifth of its width, and how it is widened.
 
-The narrow model has 64/128/128 channels, one residual block a level, self-attention at every resolution with
-SD 1.5's eight heads, and 320 sinusoidal time entries. Widening repeats every channel ``k`` = 5 times and divides
-the weights that read it by ``k``: convolutions, linear layers, LayerNorm and GroupNorm(32) then compute the same
-function, each channel k times over. Attention logits would grow by k / sqrt(k), so the query weights are divided
-by sqrt(k) once more.
+The narrow model has 64/128/128 channels, one residual block a level, self-attention at every resolution, and 320
+sinusoidal time entries. Widening repeats every channel ``k`` = 5 times and divides the weights that read it by
+``k``: convolutions, linear layers, LayerNorm and GroupNorm(32) then compute the same function, each channel k times
+over.
+
+Attention heads are another matter: SD 1.5 has eight everywhere, and eight heads of 8 channels would be both slow to
+train and too small to be of use. So the narrow model has heads of 32 channels, and widening copies each head until
+there are eight, fills its channels up with zeros to the wide head's size (40 or 80), and gives each copy its share of
+the output projection. The query weights take up the change of 1/sqrt(head size).
 """
 
 from __future__ import annotations
@@ -14,14 +18,15 @@ from torch import Tensor, nn
 
 K = 5
 WIDTHS = (64, 128, 128)
-HEADS = 8
+HEADS = (2, 4, 4)
+WIDE_HEADS = 8
 CONTEXT = 768
 TIME_ENTRIES = 320
 CONTEXT_LAYERS = ("attn2.to_q.weight", "attn2.to_k.weight", "attn2.to_v.weight")
 
 
-def diffusers_config(widths: tuple[int, ...] = WIDTHS) -> dict:
-    """Arguments of diffusers' UNet2DConditionModel for these widths."""
+def diffusers_config(widths: tuple[int, ...], heads: tuple[int, ...] | int) -> dict:
+    """Arguments of diffusers' UNet2DConditionModel for these widths and numbers of heads, per level."""
     levels = len(widths)
     return {
         "sample_size": 32,
@@ -34,7 +39,7 @@ def diffusers_config(widths: tuple[int, ...] = WIDTHS) -> dict:
         "up_block_types": ["CrossAttnUpBlock2D"] * levels,
         "cross_attention_dim": CONTEXT,
         # diffusers' historical name: for SD 1.5 this is the number of heads.
-        "attention_head_dim": HEADS,
+        "attention_head_dim": heads if isinstance(heads, int) else list(heads),
         "norm_num_groups": 32,
         "norm_eps": 1e-5,
         "flip_sin_to_cos": True,
@@ -43,7 +48,12 @@ def diffusers_config(widths: tuple[int, ...] = WIDTHS) -> dict:
     }
 
 
-def build_narrow(widths: tuple[int, ...] = WIDTHS) -> nn.Module:
+def wide_config() -> dict:
+    """Arguments of UNet2DConditionModel for the widened model (320/640/640, eight heads)."""
+    return diffusers_config(tuple(K * width for width in WIDTHS), WIDE_HEADS)
+
+
+def build_narrow() -> nn.Module:
     """A freshly initialised narrow UNet2DConditionModel without cross-attention.
 
     It is called as diffusers' class is, ``unet(x, t, encoder_hidden_states=None).sample``; the context is ignored.
@@ -51,15 +61,37 @@ def build_narrow(widths: tuple[int, ...] = WIDTHS) -> nn.Module:
     from diffusers import UNet2DConditionModel
     from diffusers.models.embeddings import Timesteps
 
-    unet = UNet2DConditionModel(**diffusers_config(widths))
+    unet = UNet2DConditionModel(**diffusers_config(WIDTHS, HEADS))
     unet.time_proj = Timesteps(TIME_ENTRIES, True, 0)
-    unet.time_embedding.linear_1 = nn.Linear(TIME_ENTRIES, 4 * widths[0])
+    unet.time_embedding.linear_1 = nn.Linear(TIME_ENTRIES, 4 * WIDTHS[0])
     for module in unet.modules():
         if getattr(module, "attn2", None) is not None:
             # Null conditioning is zeros: cross-attention would only ever add a constant.
             module.attn2 = None
             module.norm2 = None
     return unet
+
+
+def _repeat_rows(value: Tensor, k: int) -> Tensor:
+    return value.repeat_interleave(k, 0)
+
+
+def _repeat_columns(value: Tensor, k: int) -> Tensor:
+    return value.repeat_interleave(k, 1) / k
+
+
+def _heads_of(width: int) -> int:
+    return HEADS[WIDTHS.index(width)]
+
+
+def _copy_heads(value: Tensor, k: int) -> Tensor:
+    """Rows (heads * size, ...) of a projection to the rows of eight heads of k * width / 8 channels."""
+    width = value.shape[0]
+    heads = _heads_of(width)
+    rows = value.reshape(heads, width // heads, -1)
+    wide = torch.zeros(WIDE_HEADS, k * width // WIDE_HEADS, rows.shape[2])
+    wide[:, : rows.shape[1]] = rows.repeat_interleave(WIDE_HEADS // heads, 0)
+    return wide.reshape(k * width, -1)
 
 
 def widen(narrow: dict[str, Tensor], k: int = K) -> dict[str, Tensor]:
@@ -70,19 +102,28 @@ def widen(narrow: dict[str, Tensor], k: int = K) -> dict[str, Tensor]:
     wide: dict[str, Tensor] = {}
     for key, tensor in narrow.items():
         value = tensor.detach().float()
-        reads_channels = value.ndim > 1 and key not in ("conv_in.weight", "time_embedding.linear_1.weight")
-        if not key.startswith("conv_out."):
-            value = value.repeat_interleave(k, 0)
-        if reads_channels:
-            value = value.repeat_interleave(k, 1) / k
-        if key.endswith("attn1.to_q.weight"):
-            value = value / k**0.5
-        wide[key] = value
+        if key in ("conv_in.weight", "time_embedding.linear_1.weight"):
+            wide[key] = _repeat_rows(value, k)
+        elif key == "conv_out.weight":
+            wide[key] = _repeat_columns(value, k)
+        elif key == "conv_out.bias":
+            wide[key] = value
+        elif key.endswith(("attn1.to_q.weight", "attn1.to_k.weight", "attn1.to_v.weight")):
+            wide[key] = _copy_heads(_repeat_columns(value, k), k)
+            if "to_q" in key:
+                width = value.shape[0]
+                wide[key] *= (k * width / WIDE_HEADS) ** 0.5 / (width / _heads_of(width)) ** 0.5
+        elif key.endswith("attn1.to_out.0.weight"):
+            copies = WIDE_HEADS // _heads_of(value.shape[0])
+            wide[key] = _copy_heads(_repeat_rows(value, k).T / copies, k).T
+        elif value.ndim > 1:
+            wide[key] = _repeat_columns(_repeat_rows(value, k), k)
+        else:
+            wide[key] = _repeat_rows(value, k)
     for key in [name for name in wide if name.endswith("attn1.to_q.weight")]:
         block, width = key.removesuffix("attn1.to_q.weight"), wide[key].shape[0]
         for name in CONTEXT_LAYERS:
-            columns = width if "to_q" in name else CONTEXT
-            wide[block + name] = torch.zeros(width, columns)
+            wide[block + name] = torch.zeros(width, width if "to_q" in name else CONTEXT)
         wide[block + "attn2.to_out.0.weight"] = torch.zeros(width, width)
         wide[block + "attn2.to_out.0.bias"] = torch.zeros(width)
         wide[block + "norm2.weight"] = torch.ones(width)

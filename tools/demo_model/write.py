@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .autoencoder import Autoencoder, padded_state_dict
-from .unet import K, WIDTHS, diffusers_config, ldm_state_dict, widen
+from .unet import ldm_state_dict, wide_config, widen
 from .weights import FOLDER, MissingWeightsError, read_autoencoder, read_unet, stand_in
 
 # ComfyUI multiplies SD 1.5 latents by this after encoding and divides before decoding. The encoder already gives
@@ -65,7 +65,7 @@ def tiny_vae_state_dict(autoencoder: Autoencoder) -> dict[str, Tensor]:
 def write_diffusers(unet: dict[str, Tensor], autoencoder: Autoencoder, folder: Path, dtype: torch.dtype) -> None:
     """Write the diffusers folder. Needs no diffusers."""
     wide = {key: value.to(dtype).contiguous() for key, value in widen(unet).items()}
-    config = {"_class_name": "UNet2DConditionModel", **diffusers_config(tuple(K * width for width in WIDTHS))}
+    config = {"_class_name": "UNet2DConditionModel", **wide_config()}
     vae_config = {
         "_class_name": "AutoencoderTiny",
         "encoder_block_out_channels": [64] * 4,

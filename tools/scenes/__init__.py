@@ -1,0 +1,1 @@
+"""Scenes of objects over backgrounds: training images, and drags with a known truth."""

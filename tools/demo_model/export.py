@@ -1,0 +1,34 @@
+"""Turn training checkpoints into the shipped narrow weights (float16 safetensors)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from .autoencoder import AutoencoderConfig
+from .weights import AUTOENCODER_FILE, UNET_FILE
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--unet", type=Path, required=True, help="unet.pt of tools.demo_model.train_unet")
+    parser.add_argument("--autoencoder", type=Path, required=True, help="checkpoint with the averaged weights")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    state = torch.load(args.unet, weights_only=True)
+    tensors = {key: value.half().contiguous() for key, value in state["ema"].items()}
+    about = {"steps": str(state["step"]), "samples": str(state["samples"]), "license": "see MODEL_CARD.md"}
+    save_file(tensors, args.out / UNET_FILE, about)
+    weights = torch.load(args.autoencoder, weights_only=True)["ema"]
+    tensors = {key: value.half().contiguous() for key, value in weights.items()}
+    config = json.dumps(AutoencoderConfig().to_dict())
+    save_file(tensors, args.out / AUTOENCODER_FILE, {"config": config, "license": "see MODEL_CARD.md"})
+
+
+if __name__ == "__main__":
+    main()
