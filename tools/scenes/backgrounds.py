@@ -171,7 +171,8 @@ def shards(rng: np.random.Generator, size: int) -> Array:
 
 def horizon(rng: np.random.Generator, size: int) -> Array:
     """A sky over ground, each with its own texture, and perhaps rows of hills between them."""
-    sky_kinds, ground_kinds = (linear_gradient, clouds, flat, noise), (noise, grain, flat, stripes, checks, wood, bricks)
+    sky_kinds = (linear_gradient, clouds, flat, noise)
+    ground_kinds = (noise, grain, flat, stripes, checks, wood, bricks)
     image = sky_kinds[int(rng.integers(len(sky_kinds)))](rng, size)
     line = rng.uniform(0.3, 0.8) * size
     y = np.arange(size, dtype=np.float32)[:, None]

@@ -95,6 +95,8 @@ def transform(rng: np.random.Generator, sprite: Array, length: float, turn: floa
     size = (side, max(8, round(side * stretch))) if rng.random() < 0.5 else (max(8, round(side * stretch)), side)
     image = image.resize(size, Image.Resampling.LANCZOS if side < sprite.shape[0] else Image.Resampling.BICUBIC)
     image = image.rotate(rng.uniform(-turn, turn), Image.Resampling.BICUBIC, expand=True)
+    # Resampling leaves specks of nearly no alpha far from the object: its bounding box should be its own.
+    image.putalpha(image.getchannel("A").point(lambda alpha: 0 if alpha < 6 else alpha))
     box = image.getchannel("A").getbbox()
     return np.asarray(image.crop(box) if box else image, np.float32) / 255.0
 

@@ -24,7 +24,8 @@ OPENMOJI_EXTRA_SUBGROUPS = {
     "people", "smileys-emotion", "technology", "travel-places",
 }  # fmt: skip
 TWITTER_CATEGORIES = {
-    "Smileys & Emotion", "People & Body", "Animals & Nature", "Food & Drink", "Travel & Places", "Activities", "Objects",
+    "Smileys & Emotion", "People & Body", "Animals & Nature", "Food & Drink", "Travel & Places", "Activities",
+    "Objects",
 }  # fmt: skip
 SKIN_TONES = {f"1F3F{digit}" for digit in "BCDEF"}
 

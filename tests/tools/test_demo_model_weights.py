@@ -1,0 +1,77 @@
+"""The shipped weights and the command that writes checkpoints from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tools.demo_model import MissingWeightsError, load_narrow
+from tools.demo_model.weights import FOLDER
+from tools.demo_model.write import main
+
+
+def test_missing_weights_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--weights", str(tmp_path), "--comfy", str(tmp_path / "out.safetensors")])
+    assert stop.value.code == 1
+    message = capsys.readouterr().err
+    assert str(tmp_path) in message and "--stand-in" in message
+    assert not (tmp_path / "out.safetensors").exists()
+    with pytest.raises(MissingWeightsError):
+        load_narrow(tmp_path)
+
+
+def test_nothing_to_write_is_an_error() -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+
+
+def test_stand_in_is_the_same_every_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        main(["--stand-in", "--comfy", str(tmp_path / name)])
+    first, second = load_file(tmp_path / "a"), load_file(tmp_path / "b")
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert all(value.dtype == torch.float16 for value in first.values())
+
+
+def test_shipped_files_are_small() -> None:
+    sizes = [path.stat().st_size for path in FOLDER.glob("*.safetensors")]
+    assert len(sizes) == 2 and sum(sizes) < 20e6
+
+
+def test_trained_autoencoder_keeps_an_unseen_scene(tmp_path: Path) -> None:
+    from tools.scenes.__main__ import main as write_scenes
+    from tools.scenes.files import read_image
+
+    write_scenes(["--split", "test", "--count", "3", "--seed", "99", "--out", str(tmp_path)])
+    _, vae, _ = load_narrow()
+    for folder in tmp_path.iterdir():
+        image = read_image(folder / "source.png")
+        latent = vae.encode(image)
+        assert 0.3 < latent.std() < 2.0
+        error = (vae.decode(latent) - image).square().mean()
+        blurred = torch.nn.functional.interpolate(
+            torch.nn.functional.avg_pool2d(image, 8), scale_factor=8, mode="bilinear"
+        )
+        assert error < 0.6 * (blurred - image).square().mean()
+
+
+@torch.no_grad()
+def test_trained_unet_predicts_noise_of_an_unseen_scene(tmp_path: Path) -> None:
+    from tools.scenes.__main__ import main as write_scenes
+    from tools.scenes.files import read_image
+
+    write_scenes(["--split", "test", "--count", "1", "--seed", "98", "--out", str(tmp_path)])
+    unet, vae, alphas = load_narrow()
+    clean = vae.encode(read_image(next(tmp_path.iterdir()) / "source.png"))
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    alpha = alphas[500]
+    noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
+    error = (unet(noisy, torch.tensor([500]), None).sample - noise).square().mean()
+    # What the best predictor that knows only the latents' variance would get: the share of signal in the mixture.
+    assert error < 0.5 * alpha

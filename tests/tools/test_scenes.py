@@ -1,0 +1,86 @@
+"""Drag scenes: what is written is a true translation of one object, and the clicks lie on it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.points import parse_points
+from tools.scenes.__main__ import main
+
+COUNT = 8
+
+
+def load(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def shifted(mask: np.ndarray, dx: int, dy: int) -> np.ndarray:
+    """``mask`` moved right and down; what leaves the image is dropped."""
+    out = np.zeros_like(mask)
+    ys, xs = np.nonzero(mask)
+    keep = (xs + dx >= 0) & (xs + dx < mask.shape[1]) & (ys + dy >= 0) & (ys + dy < mask.shape[0])
+    out[ys[keep] + dy, xs[keep] + dx] = True
+    return out
+
+
+def grown(mask: np.ndarray, by: int) -> np.ndarray:
+    out = mask.copy()
+    for dy in range(-by, by + 1):
+        for dx in range(-by, by + 1):
+            out |= shifted(mask, dx, dy)
+    return out
+
+
+@pytest.fixture(scope="module", params=["validation", "test"])
+def scenes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    out = tmp_path_factory.mktemp("scenes")
+    main(["--split", request.param, "--count", str(COUNT), "--seed", "5", "--out", str(out)])
+    folders = sorted(out.iterdir())
+    assert len(folders) == COUNT
+    return folders
+
+
+def test_one_object_moved_and_nothing_else(scenes: list[Path]) -> None:
+    for folder in scenes:
+        source, target = load(folder / "source.png"), load(folder / "target.png")
+        before, after = load(folder / "object_mask.png") > 127, load(folder / "target_mask.png") > 127
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+        dx, dy = meta["displacement_px"]
+        assert source.shape == target.shape == (256, 256, 3) and before.shape == after.shape == (256, 256)
+        both = after & shifted(before, dx, dy)
+        # Occluders may hide part of it on either side, never most of it.
+        assert both.sum() >= 0.5 * before.sum() and both.sum() >= 0.5 * after.sum()
+        ys, xs = np.nonzero(both)
+        difference = np.abs(target[ys, xs] - source[ys - dy, xs - dx]).max(-1)
+        # Half-transparent border pixels show the background through; the inside is the same to the last bit.
+        assert np.median(difference) <= 1 and (difference <= 2).mean() > 0.85
+        changed = np.abs(source - target).max(-1) > 0
+        whole = grown(before | shifted(before, dx, dy) | after | shifted(after, -dx, -dy), 3)
+        assert changed.any()
+        # An occluded part of the object lies outside its visible masks, but it can't change what hides it.
+        assert not (changed & ~whole).any()
+
+
+def test_click_and_target_lie_on_the_object(scenes: list[Path]) -> None:
+    for folder in scenes:
+        meta = json.loads((folder / "meta.json").read_text("utf-8"))
+        (pair,) = parse_points((folder / "points.json").read_text("utf-8")).pairs
+        (hx, hy), (gx, gy) = ([value * 256 for value in point] for point in (pair.handle, pair.target))
+        assert load(folder / "object_mask.png")[int(hy), int(hx)] == 255
+        assert load(folder / "target_mask.png")[int(gy), int(gx)] == 255
+        assert (gx - hx, gy - hy) == pytest.approx(meta["displacement_px"])
+        assert 24 <= np.hypot(gx - hx, gy - hy) <= 100
+
+
+def test_seed_decides_everything(tmp_path: Path) -> None:
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        main(["--split", "validation", "--count", "1", "--seed", seed, "--out", str(tmp_path / name)])
+    a, b, c = (next((tmp_path / name).iterdir()) for name in "abc")
+    for file in ("source.png", "target.png", "object_mask.png", "target_mask.png", "points.json", "meta.json"):
+        assert (a / file).read_bytes() == (b / file).read_bytes()
+    assert (a / "source.png").read_bytes() != (c / "source.png").read_bytes()
