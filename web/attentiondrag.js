@@ -1,0 +1,225 @@
+/** Gives the AttentionDragPoints node its picker. The only file that knows ComfyUI's app. */
+
+import { api } from "../../scripts/api.js";
+import { app } from "../../scripts/app.js";
+import { allNodes, inputIndex, isFedBy, locatorOf, nodeByExecutionId } from "./picker/graph.js";
+import { Picker } from "./picker/picker.js";
+import { findPicture, isFileRef, viewQuery } from "./picker/sources.js";
+import { useMessages } from "./picker/text.js";
+
+const NODE = "AttentionDragPoints";
+const POINTS = "points";
+const PICKER = "attentiondrag_picker";
+const MASK_KEY = "attentiondrag_mask";
+const HEAT_KEY = "attentiondrag_heatmaps";
+const SOURCE_KEY = "attentiondrag_source";
+const RAN_KEY = "attentiondrag_points";
+/** Node property: the picture of the last run, for sources that show none by themselves. */
+const LAST_PICTURE = "attentiondrag_picture";
+const START_SIZE = [500, 660];
+const MIN_HEIGHT = 300;
+
+/** Pickers by node, for the results that come in. */
+const attached = new Map();
+let serial = 0;
+
+const rootGraph = () => app.rootGraph ?? app.graph?.rootGraph ?? app.graph;
+const viewUrl = (query) => api.apiURL(`/view?${query}`);
+
+function hide(widget) {
+  // Canvas rendering reads the first, Vue rendering the second.
+  widget.hidden = true;
+  widget.options ??= {};
+  widget.options.hidden = true;
+  // The canvas layout of some front ends keeps room for hidden widgets; it adds a gap of 4 to each.
+  widget.computeSize = () => [0, -4];
+}
+
+class NodeHost {
+  #node;
+  #widget;
+  #results = { mask: null, heat: [], points: null, serial: 0, live: false };
+
+  constructor(node, widget) {
+    this.#node = node;
+    this.#widget = widget;
+  }
+
+  readText() {
+    return this.#widget.value ?? "";
+  }
+
+  writeText(stored) {
+    this.#widget.value = stored;
+    this.#widget.callback?.(stored);
+    this.#node.setDirtyCanvas?.(true, true);
+  }
+
+  commit() {
+    // A change between these two events is one step of ComfyUI's undo; the change itself is already made.
+    app.canvas.emitBeforeChange();
+    app.canvas.emitAfterChange();
+  }
+
+  passWheel(event) {
+    // Vue nodes hand the event on to the canvas themselves when it bubbles; over canvas nodes nobody does.
+    if (this.#onVueNode(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    app.canvas.processMouseWheel(event);
+  }
+
+  passPointer(event) {
+    if (this.#onVueNode(event)) return;
+    const handlers = { pointerdown: "processMouseDown", pointermove: "processMouseMove", pointerup: "processMouseUp" };
+    app.canvas[handlers[event.type]]?.(event);
+  }
+
+  #onVueNode(event) {
+    return event.currentTarget.closest("[data-node-id]") !== null;
+  }
+
+  findPicture() {
+    const outputs = app.nodeOutputs ?? {};
+    const found = findPicture(this.#node, rootGraph(), outputs, this.property(LAST_PICTURE));
+    return found && { ...found, url: found.query === undefined ? found.url : viewUrl(stamped(found)) };
+  }
+
+  hasImageLink() {
+    return this.#linked("image");
+  }
+
+  isLinked() {
+    return this.#linked(POINTS);
+  }
+
+  #linked(name) {
+    return this.#node.inputs?.[inputIndex(this.#node, name)]?.link != null;
+  }
+
+  results() {
+    return this.#results;
+  }
+
+  /** What nodes behind this one's points have made, from the outputs that ComfyUI keeps. */
+  recallResults() {
+    const outputs = app.nodeOutputs ?? {};
+    for (const node of allNodes(rootGraph())) {
+      const output = outputs[locatorOf(node, rootGraph())];
+      if (output?.[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, false);
+    }
+    const own = outputs[locatorOf(this.#node, rootGraph())];
+    if (own) this.takeOwn(own);
+  }
+
+  takeResults(output, live) {
+    const urls = (refs) => (Array.isArray(refs) ? refs.filter(isFileRef).map((ref) => viewUrl(viewQuery(ref))) : []);
+    this.#results = {
+      ...this.#results,
+      mask: urls(output[MASK_KEY])[0] ?? null,
+      heat: urls(output[HEAT_KEY]),
+      serial: (serial += 1),
+      live,
+    };
+  }
+
+  takeOwn(output) {
+    const [source] = output[SOURCE_KEY] ?? [];
+    if (isFileRef(source)) this.setProperty(LAST_PICTURE, { ...source });
+    const [ran] = output[RAN_KEY] ?? [];
+    if (typeof ran === "string") this.#results = { ...this.#results, points: ran, serial: (serial += 1) };
+  }
+
+  property(name) {
+    return this.#node.properties?.[name];
+  }
+
+  setProperty(name, value) {
+    this.#node.properties ??= {};
+    if (value === undefined) delete this.#node.properties[name];
+    else this.#node.properties[name] = value;
+  }
+}
+
+/** The query with a number that changes when the file was saved over: the browser must not show the old one. */
+function stamped(found) {
+  let sum = 0;
+  for (const character of found.stamp) sum = (sum * 31 + character.codePointAt(0)) >>> 0;
+  return found.stamp ? `${found.query}&v=${sum}` : found.query;
+}
+
+function chain(node, name, after) {
+  const before = node[name];
+  node[name] = function chained(...args) {
+    const result = before?.apply(this, args);
+    after.apply(this, args);
+    return result;
+  };
+}
+
+function attach(node) {
+  const widget = node.widgets?.find((candidate) => candidate.name === POINTS);
+  if (!widget || attached.has(node)) return;
+  hide(widget);
+  const host = new NodeHost(node, widget);
+  const picker = new Picker(host);
+  const shown = node.addDOMWidget(PICKER, "attentiondrag_picker", picker.element, {
+    serialize: false,
+    hideOnZoom: false,
+    getMinHeight: () => MIN_HEIGHT,
+  });
+  shown.serialize = false;
+  const start = () => {
+    attached.set(node, { host, picker });
+    picker.start();
+    // Links are in place once the graph has been read.
+    requestAnimationFrame(() => host.recallResults());
+  };
+  chain(node, "onAdded", start);
+  chain(node, "onRemoved", () => {
+    attached.delete(node);
+    picker.stop();
+  });
+  chain(node, "onConnectionsChange", () => requestAnimationFrame(() => picker.tick()));
+  if (node.graph) start();
+  node.setSize([Math.max(node.size[0], START_SIZE[0]), Math.max(node.size[1], START_SIZE[1])]);
+}
+
+function onExecuted({ detail }) {
+  const output = detail?.output;
+  if (!output) return;
+  const root = rootGraph();
+  const node = nodeByExecutionId(detail.node, root);
+  if (!node) return;
+  for (const [points, { host, picker }] of attached) {
+    if (points === node) host.takeOwn(output);
+    else if (output[MASK_KEY] && isFedBy(node, points, root)) host.takeResults(output, true);
+    else continue;
+    picker.tick();
+  }
+}
+
+function addStyles() {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL("./picker/picker.css", import.meta.url).href;
+  document.head.append(link);
+}
+
+async function loadWords() {
+  const locale = app.extensionManager?.setting?.get("Comfy.Locale") ?? "en";
+  const response = await api.fetchApi("/i18n");
+  if (response.ok) useMessages(await response.json(), locale);
+}
+
+app.registerExtension({
+  name: "AttentionDrag.Picker",
+  async init() {
+    addStyles();
+    api.addEventListener("executed", onExecuted);
+    await loadWords();
+  },
+  nodeCreated(node) {
+    if (node.comfyClass === NODE) attach(node);
+  },
+});
