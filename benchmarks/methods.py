@@ -1,0 +1,313 @@
+"""The methods that are compared. Each turns a scene into a picture (H, W, 3) in 0..1.
+
+========================  ===========================================================================================
+attention_drag            ``core.edit.edit`` with the given settings, from one click a drag, with its automatic mask
+attention_drag_nodetail   the same edit, its pixel composite without the carried detail of the autoencoder's loss
+attention_drag_raw        the same edit as the decoder gives it, no pixels of the source
+attention_drag_truemask   attention_drag with the true mask in place of the automatic one
+fastdrag                  FastDrag (``benchmarks.fastdrag``) with the true mask, stretching as in its general formula
+fastdrag_move             the same with its special case for moving a whole object (all vectors are the drag)
+latent_shift              clean latents moved by whole cells with the true mask, hole = background's mean, no diffusion
+cut_paste                 pixels moved with the true mask, the hole inpainted by OpenCV (Telea), no model at all
+identity                  the source
+autoencoder               decode(encode(true edit)): the ceiling of everything that is decoded
+========================  ===========================================================================================
+
+``fastdrag``, ``fastdrag_move``, ``latent_shift`` and ``autoencoder`` get the same pixel composite as attention_drag
+(same transition, same feather) with the *true* region of the edit, so that no method is marked down for the blur of
+an autoencoder that another one hides; ``_raw`` after their names leaves it out. ``autoencoder_raw`` is the
+autoencoder's own error over the whole picture.
+
+FastDrag inverts and samples over the same noise levels, so at the same number of evaluations, with the keys and
+values of the up blocks replaced by those of the inversion at every step; it blends no background.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import torch
+
+from core import composite as compositing
+from core.capture import CapturePlan
+from core.edit import EditResult, EditSettings, edit, finish
+from core.grid import CELL, Grid
+from core.movement import Movement, widen
+from core.sampling import SampleSettings
+
+from . import fastdrag
+from .model import Model
+from .scene import Scene
+
+INPAINT_RADIUS = 5
+HOLE_MARGIN = 2
+"""Pixels round the object that cut_paste takes for its soft edge: left in, it would be smeared over the hole."""
+TOUCHED = 0.05
+"""Share of a cell from which latent_shift takes it for the object's."""
+
+
+@dataclass
+class Outcome:
+    """What a method gave.
+
+    Attributes:
+        image: (H, W, 3) float32 in 0..1.
+        seconds: it took.
+        evaluations: of the U-Net.
+        mask: the automatic mask (H, W), where the method makes one.
+        region: what it was allowed to change, (H, W), where it knows.
+    """
+
+    image: np.ndarray
+    seconds: float
+    evaluations: int
+    mask: np.ndarray | None = None
+    region: np.ndarray | None = None
+
+
+@dataclass
+class Context:
+    """One scene and what several methods share on it: the variants of one edit are decoded from one run."""
+
+    scene: Scene
+    model: Model | None
+    settings: EditSettings
+    kept: dict[str, tuple[object, float, int]] = field(default_factory=dict)
+
+    def once(self, key: str, run: Callable[[], object]) -> tuple[object, float, int]:
+        """The result of ``run``, its seconds and its evaluations; run at the first call only."""
+        if key not in self.kept:
+            before, start = self._evaluations(), time.perf_counter()
+            result = run()
+            self.kept[key] = (result, time.perf_counter() - start, self._evaluations() - before)
+        return self.kept[key]
+
+    def timed(self, run: Callable[[], np.ndarray]) -> Outcome:
+        """The outcome of a method that shares nothing."""
+        before, start = self._evaluations(), time.perf_counter()
+        image = run()
+        return Outcome(image, time.perf_counter() - start, self._evaluations() - before)
+
+    @property
+    def needed(self) -> Model:
+        """The model; methods that call for it are only run with one."""
+        if self.model is None:
+            raise RuntimeError("this method needs a model")
+        return self.model
+
+    def _evaluations(self) -> int:
+        return self.model.evaluations if self.model is not None else 0
+
+
+def attention_drag(context: Context) -> Outcome:
+    """The method as it is shipped."""
+    (result, _), seconds, evaluations = _edited(context, False)
+    return _outcome(result.image, result, seconds, evaluations)
+
+
+def attention_drag_truemask(context: Context) -> Outcome:
+    """What a perfect mask would give."""
+    (result, _), seconds, evaluations = _edited(context, True)
+    return _outcome(result.image, result, seconds, evaluations)
+
+
+def attention_drag_nodetail(context: Context) -> Outcome:
+    """The composite alone."""
+    return _finished(context, replace(context.settings, keep_pixels=True, keep_detail=False))
+
+
+def attention_drag_raw(context: Context) -> Outcome:
+    """The decoder's picture."""
+    return _finished(context, replace(context.settings, keep_pixels=False, keep_detail=False))
+
+
+def fastdrag_stretch(context: Context) -> Outcome:
+    """FastDrag's general formula, decoded."""
+    return _fastdrag(context, True)
+
+
+def fastdrag_move(context: Context) -> Outcome:
+    """FastDrag moving a whole object, decoded."""
+    return _fastdrag(context, False)
+
+
+def latent_shift(context: Context) -> Outcome:
+    """Clean latents moved by whole cells, decoded."""
+    scene, host = context.scene, context.needed.host
+    grid = _grid(scene)
+
+    def run() -> np.ndarray:
+        latent = host.encode(grid.pad_image(scene.image))
+        share = grid.image_mask_to_cells(scene.mask)[0].numpy()
+        element = share > TOUCHED
+        moved = latent.clone()
+        background = latent[0][:, ~torch.from_numpy(element)]
+        if background.numel():
+            moved[0][:, torch.from_numpy(element)] = background.mean(1, keepdim=True)
+        pairs = scene.points.pairs
+        handles = np.array([grid.to_cells(pair.handle) for pair in pairs])
+        ways = np.array([grid.displacement(pair) for pair in pairs])
+        height, width = element.shape
+        for y, x in zip(*np.nonzero(element), strict=True):
+            nearest = np.argmin(np.hypot(x + 0.5 - handles[:, 0], y + 0.5 - handles[:, 1]))
+            to_x, to_y = np.floor(np.array([x, y]) + ways[nearest] + 0.5).astype(int)
+            if 0 <= to_x < width and 0 <= to_y < height:
+                moved[0, :, to_y, to_x] = latent[0, :, y, x]
+        return _picture(grid.crop_image(host.decode(moved)))
+
+    return context.timed(run)
+
+
+def cut_paste(context: Context) -> Outcome:
+    """Pixels moved, hole inpainted."""
+    scene = context.scene
+
+    def run() -> np.ndarray:
+        hole = cv2.dilate((scene.object_mask > 0.05).astype(np.uint8), np.ones((2 * HOLE_MARGIN + 1,) * 2, np.uint8))
+        pixels = np.ascontiguousarray(np.rint(scene.source * 255).astype(np.uint8))
+        background = cv2.inpaint(pixels, hole, INPAINT_RADIUS, cv2.INPAINT_TELEA).astype(np.float32) / 255
+        result = np.where(hole[..., None] > 0, background, scene.source)
+        height, width = scene.size
+        drags = scene.drags()
+        ways = [np.rint(target - handle).astype(int) for handle, target in drags]
+        y, x = np.mgrid[:height, :width]
+        distances = np.stack([np.hypot(x + 0.5 - handle[0], y + 0.5 - handle[1]) for handle, _ in drags])
+        # Strangers' scenes may drag parts of one object apart: each pixel goes with the nearest handle.
+        nearest = distances.argmin(0) if len({tuple(way) for way in ways}) > 1 else np.zeros((height, width), int)
+        for index, (dx, dy) in enumerate(ways):
+            alpha = np.where(nearest == index, scene.object_mask, 0)
+            result = _paste(result, scene.source, alpha, int(dx), int(dy))
+        return result.astype(np.float32)
+
+    return context.timed(run)
+
+
+def identity(context: Context) -> Outcome:
+    """Nothing done."""
+    return context.timed(lambda: context.scene.source)
+
+
+def autoencoder(context: Context) -> Outcome:
+    """The true edit, encoded and decoded."""
+    scene, host = context.scene, context.needed.host
+    grid = _grid(scene)
+    target = torch.from_numpy(scene.target)[None]
+    return context.timed(lambda: _picture(grid.crop_image(host.decode(host.encode(grid.pad_image(target))))))
+
+
+def composited(method: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
+    """A method whose picture gets the source's own pixels outside the true region of the edit."""
+
+    def run(context: Context) -> Outcome:
+        start = time.perf_counter()
+        region = true_region(context.scene, context.settings)
+        seconds = time.perf_counter() - start
+        outcome = _shared(context, method)
+        start = time.perf_counter()
+        image = compositing.composite(context.scene.image, torch.from_numpy(outcome.image)[None], region)
+        seconds += time.perf_counter() - start
+        return replace(outcome, image=_picture(image), seconds=outcome.seconds + seconds, region=region[0].numpy())
+
+    return run
+
+
+def plain(method: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
+    """A method as it is; run once for itself and its composited twin."""
+    return lambda context: _shared(context, method)
+
+
+def true_region(scene: Scene, settings: EditSettings) -> torch.Tensor:
+    """Source, destination and transition of the true edit as ``core.composite.region_mask`` softens it, (1, H, W)."""
+    grid = _grid(scene)
+    union = torch.from_numpy(np.maximum(scene.object_mask, scene.target_mask))[None]
+    cells = widen(grid.image_mask_to_cells(union), settings.move.transition)
+    nothing = torch.zeros_like(cells)
+    movement = Movement(grid, nothing, nothing, torch.zeros(1, 2, *grid.latent_size), cells)
+    return compositing.region_mask(movement, settings.feather)
+
+
+METHODS: dict[str, Callable[[Context], Outcome]] = {
+    "attention_drag": attention_drag,
+    "attention_drag_nodetail": attention_drag_nodetail,
+    "attention_drag_raw": attention_drag_raw,
+    "attention_drag_truemask": attention_drag_truemask,
+    "fastdrag": composited(fastdrag_stretch),
+    "fastdrag_raw": plain(fastdrag_stretch),
+    "fastdrag_move": composited(fastdrag_move),
+    "fastdrag_move_raw": plain(fastdrag_move),
+    "latent_shift": composited(latent_shift),
+    "latent_shift_raw": plain(latent_shift),
+    "cut_paste": cut_paste,
+    "identity": identity,
+    "autoencoder": composited(autoencoder),
+    "autoencoder_raw": plain(autoencoder),
+}
+WITHOUT_MODEL = frozenset({"cut_paste", "identity"})
+
+
+def _shared(context: Context, method: Callable[[Context], Outcome]) -> Outcome:
+    return context.once(method.__name__, lambda: method(context))[0]
+
+
+def _edited(context: Context, true_mask: bool) -> tuple[tuple[EditResult, torch.Tensor], float, int]:
+    scene, host = context.scene, context.needed.host
+
+    def run() -> tuple[EditResult, torch.Tensor]:
+        mask = (scene.mask > 0.5).float() if true_mask else None
+        result = edit(host, scene.image, scene.points, context.settings, mask=mask)
+        return result, host.sampled
+
+    return context.once(f"edit {true_mask}", run)
+
+
+def _finished(context: Context, settings: EditSettings) -> Outcome:
+    (result, latent), seconds, evaluations = _edited(context, False)
+    image = finish(context.needed.host, context.scene.image, latent, result.inversion, result.movement, settings)
+    return _outcome(image, result, seconds, evaluations)
+
+
+def _outcome(image: torch.Tensor, result: EditResult, seconds: float, evaluations: int) -> Outcome:
+    return Outcome(_picture(image), seconds, evaluations, result.mask[0].numpy(), result.region[0].numpy())
+
+
+def _fastdrag(context: Context, stretch: bool) -> Outcome:
+    scene, host, settings = context.scene, context.needed.host, context.settings
+    grid = _grid(scene)
+    plan = CapturePlan(correlation_steps=1, consistency_sides=("up",))
+
+    def run() -> np.ndarray:
+        latent = host.encode(grid.pad_image(scene.image))
+        sigmas = host.sigmas(settings.steps, settings.strength)
+        inversion = host.invert(latent, sigmas, plan, settings.refinements, None)
+        mask = grid.image_mask_to_cells(scene.mask)[0].numpy() >= 0.5
+        handles = [tuple(value - 0.5 for value in grid.to_cells(pair.handle)) for pair in scene.points.pairs]
+        targets = [tuple(value - 0.5 for value in grid.to_cells(pair.target)) for pair in scene.points.pairs]
+        start = fastdrag.warp(inversion.noisy, mask, handles, targets, stretch).to(latent.device)
+        sampling = SampleSettings(consistency="replace", consistency_share=1.0, preserve=0.0)
+        return _picture(grid.crop_image(host.decode(host.sample(inversion, start, None, None, sampling, None))))
+
+    return context.timed(run)
+
+
+def _paste(canvas: np.ndarray, source: np.ndarray, alpha: np.ndarray, dx: int, dy: int) -> np.ndarray:
+    height, width = alpha.shape
+    top, left, bottom, right = max(dy, 0), max(dx, 0), min(height + dy, height), min(width + dx, width)
+    if bottom <= top or right <= left:
+        return canvas
+    result = canvas.copy()
+    share = alpha[top - dy : bottom - dy, left - dx : right - dx, None]
+    there = result[top:bottom, left:right]
+    result[top:bottom, left:right] = there + share * (source[top - dy : bottom - dy, left - dx : right - dx] - there)
+    return result
+
+
+def _grid(scene: Scene) -> Grid:
+    return Grid.padded(*scene.size, CELL)
+
+
+def _picture(image: torch.Tensor) -> np.ndarray:
+    return image[0].detach().cpu().float().clamp(0, 1).numpy()
