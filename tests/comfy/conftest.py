@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from scripts.base_directory import BaseDirectory, make_base_directory
 from scripts.client import ComfyClient, Run
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.server import ComfyServer
-from tests.comfy.graphs import CHECKPOINT, LORA
+from tests.comfy.graphs import CHECKPOINT, LORA, OTHER_CHECKPOINT, GraphBuilder
 from tests.comfy.messages import MessageLog
 from tests.comfy.tiny_checkpoint import write_checkpoint, write_lora
 
@@ -33,6 +34,7 @@ def comfyui() -> Path:
 def base(tmp_path_factory: pytest.TempPathFactory) -> BaseDirectory:
     base = make_base_directory(tmp_path_factory.mktemp("comfyui"), packs=[PROBES])
     write_checkpoint(base.checkpoints / CHECKPOINT)
+    write_checkpoint(base.checkpoints / OTHER_CHECKPOINT, seed=1)
     write_lora(base.loras / LORA)
     return base
 
@@ -42,11 +44,25 @@ def server(comfyui: Path, base: BaseDirectory) -> Iterator[ComfyServer]:
     arguments = ("--cpu", "--preview-method", "latent2rgb")
     with ComfyServer(comfyui, base, Path(sys.executable), arguments) as server:
         yield server
+        # ComfyUI looks for models that outlive their owners whenever it loads one, and says so.
+        leaks = [line for line in server.log().splitlines() if "leak" in line.lower()]
+    assert not leaks, leaks
 
 
 @pytest.fixture(scope="session")
 def client(server: ComfyServer) -> ComfyClient:
     return ComfyClient(server.url)
+
+
+@pytest.fixture(scope="session")
+def object_info(client: ComfyClient) -> dict[str, Any]:
+    return client.object_info()
+
+
+@pytest.fixture
+def g(object_info: dict[str, Any]) -> GraphBuilder:
+    """An empty graph."""
+    return GraphBuilder(object_info)
 
 
 @pytest.fixture

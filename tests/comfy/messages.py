@@ -51,9 +51,7 @@ class MessageLog:
                         return data
                 seen = len(self.events)
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise TimeoutError(
-                        f"no such event within {seconds:.0f} s; got {[e[0] for e in self.events]}"
-                    )
+                    raise TimeoutError(f"no such event within {seconds:.0f} s; got {[e[0] for e in self.events]}")
 
     def _listen(self) -> None:
         with contextlib.suppress(websocket.WebSocketException, OSError):

@@ -18,19 +18,17 @@ from scripts.base_directory import make_base_directory
 from scripts.client import PromptError
 from scripts.server import ComfyServer, ServerError
 from tests.comfy.conftest import make_scene
-from tests.comfy.graphs import GraphBuilder
 
 
 def test_pack_and_probes_are_loaded(client):
     nodes = client.object_info()
     assert {"AttentionDragEdit", "ProbeAttentionReplace"} <= nodes.keys()
-    assert {
-        info["category"].split("/")[0] for name, info in nodes.items() if name.startswith("AttentionDrag")
-    } == {"AttentionDrag"}
+    assert {info["category"].split("/")[0] for name, info in nodes.items() if name.startswith("AttentionDrag")} == {
+        "AttentionDrag"
+    }
 
 
-def test_autoencoder_keeps_the_mean_of_each_cell(client, scene, pixels):
-    g = GraphBuilder()
+def test_autoencoder_keeps_the_mean_of_each_cell(client, g, scene, pixels):
     checkpoint = g.checkpoint()
     image = g.add("LoadImage", image=scene(96, 64))
     latent = g.add("VAEEncode", pixels=image[0], vae=checkpoint[2])
@@ -44,8 +42,7 @@ def test_autoencoder_keeps_the_mean_of_each_cell(client, scene, pixels):
     assert (decoded == decoded[::8, ::8].repeat(8, 0).repeat(8, 1)).all()
 
 
-def test_refused_prompt_names_node_and_input(client):
-    g = GraphBuilder()
+def test_refused_prompt_names_node_and_input(client, g):
     g.save_image(["9", 0])
     with pytest.raises(PromptError) as caught:
         client.run(g.graph)

@@ -21,6 +21,8 @@ _TAESD_WIDTH = 64
 # Latents = (mean - 0.5) * _LATENT_GAIN: about the spread of a trained autoencoder's, and inside the decoder's
 # clamp.
 _LATENT_GAIN = 4.0
+# What the loader multiplies SD 1.5 latents by; divided out, so that the U-Net sees the values above.
+SD15_SCALE = 0.18215
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
@@ -128,7 +130,7 @@ def _conv(name: str, channels_in: int, channels_out: int, size: int = 3) -> Shap
 
 def _taesd_weights() -> dict[str, torch.Tensor]:
     width = _TAESD_WIDTH
-    state: dict[str, torch.Tensor] = {"vae_scale": torch.tensor(1.0), "vae_shift": torch.tensor(0.0)}
+    state: dict[str, torch.Tensor] = {"vae_scale": torch.tensor(SD15_SCALE), "vae_shift": torch.tensor(0.0)}
 
     def conv(name: str, channels_in: int, channels_out: int, bias: bool = True) -> torch.Tensor:
         state[f"{name}.weight"] = torch.zeros(channels_out, channels_in, 3, 3)

@@ -5,6 +5,8 @@ Loaded by the test server beside the real pack.
 
 from __future__ import annotations
 
+import gc
+
 import torch
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.model_patcher import ModelPatcher
@@ -166,6 +168,44 @@ class ProbeLatent:
         return ({"samples": samples},)
 
 
+class ProbeConditioning:
+    """Random text conditioning, since the test checkpoint has no text encoder."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"seed": ("INT", {"default": 0, "min": 0, "max": 1000})}}
+
+    RETURN_TYPES = ("CONDITIONING",)
+    FUNCTION = "make"
+    CATEGORY = "probe"
+
+    def make(self, seed):
+        generator = torch.Generator().manual_seed(seed)
+        return ([[torch.randn(1, 77, 768, generator=generator), {}]],)
+
+
+class ProbeObjects:
+    """Counts the live objects of some classes, after a full collection."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"classes": ("STRING", {"default": "ModelPatcher"})}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "count"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    @classmethod
+    def IS_CHANGED(cls, **kwargs):
+        return float("nan")
+
+    def count(self, classes):
+        gc.collect()
+        found = [type(thing).__name__ for thing in gc.get_objects()]
+        return {"ui": {"counts": [found.count(name) for name in classes.split()]}}
+
+
 NODE_CLASS_MAPPINGS = {
     node.__name__: node
     for node in (
@@ -174,5 +214,7 @@ NODE_CLASS_MAPPINGS = {
         ProbeBrokenModel,
         ProbeTransformerModel,
         ProbeLatent,
+        ProbeConditioning,
+        ProbeObjects,
     )
 }
