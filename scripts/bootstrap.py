@@ -15,9 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 if sys.version_info < (3, 11):  # noqa: UP036 -- the check is what tells an older Python's user what to do
-    sys.exit(
-        f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; PYTHON=/path/to/python3 names one"
-    )
+    sys.exit(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; PYTHON=/path/to/python3 names one")
 
 from scripts.comfyui import comfyui_requirements, find_comfyui, unpack_comfyui  # noqa: E402
 from scripts.environment import REPOSITORY, SetupError, ensure_environment, project_requirements  # noqa: E402

@@ -117,9 +117,7 @@ class ComfyClient:
         return Run(
             prompt_id=prompt_id,
             outputs=entry["outputs"],
-            cached=frozenset(
-                n for kind, data in messages if kind == "execution_cached" for n in data["nodes"]
-            ),
+            cached=frozenset(n for kind, data in messages if kind == "execution_cached" for n in data["nodes"]),
             seconds=(max(stamps) - min(stamps)) / 1000,
             entry=entry,
         )

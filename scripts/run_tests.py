@@ -28,9 +28,7 @@ _NO_TESTS = 5  # pytest's status for "collected nothing"
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--stage", action="append", choices=STAGES, help="run this stage alone (may be repeated)"
-    )
+    parser.add_argument("--stage", action="append", choices=STAGES, help="run this stage alone (may be repeated)")
     options, rest = parser.parse_known_args()
     stages = options.stage or list(STAGES)
     if "browser" in stages and not ensure_browser():
@@ -51,9 +49,7 @@ def main() -> int:
 def run_pytest(arguments: list[str]) -> tuple[int, str]:
     """Run pytest, passing its output on; return its status and its last line."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    process = subprocess.Popen(
-        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     last = ""
     try:
         for line in process.stdout:

@@ -126,16 +126,12 @@ class ComfyServer:
         process, deadline = self._process, time.monotonic() + self._start_seconds
         while True:
             if process.poll() is not None:
-                raise ServerError(
-                    f"ComfyUI ended with status {process.returncode} while starting:\n{self._tail()}"
-                )
+                raise ServerError(f"ComfyUI ended with status {process.returncode} while starting:\n{self._tail()}")
             with contextlib.suppress(requests.RequestException):
                 requests.get(f"{self.url}/system_stats", timeout=5).raise_for_status()
                 break
             if time.monotonic() > deadline:
-                raise ServerError(
-                    f"ComfyUI gave no answer within {self._start_seconds:.0f} s:\n{self._tail()}"
-                )
+                raise ServerError(f"ComfyUI gave no answer within {self._start_seconds:.0f} s:\n{self._tail()}")
             time.sleep(0.2)
         if "(IMPORT FAILED)" in self.log():
             raise ServerError(f"a pack in {self.base.custom_nodes} could not be loaded:\n{self._tail(60)}")

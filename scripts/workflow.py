@@ -26,6 +26,21 @@ def load_workflow(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def is_widget(spec: list[Any]) -> bool:
+    """Whether an input, as ``/object_info`` describes it, is a widget of the node."""
+    kind, options = spec[0], (spec + [{}])[1]
+    return (isinstance(kind, list) or kind in _WIDGET_TYPES) and not options.get("forceInput")
+
+
+def default_value(spec: list[Any]) -> Any:
+    """An input's default: the stated one, else the first choice; None where there is neither."""
+    kind, options = spec[0], (spec + [{}])[1]
+    if "default" in options:
+        return options["default"]
+    choices = kind if isinstance(kind, list) else options.get("options")
+    return choices[0] if choices else None
+
+
 def widget_names(info: dict[str, Any]) -> list[str | None]:
     """Names of a node's widgets in the order of ``widgets_values``; None for one the API does not take.
 
@@ -36,7 +51,7 @@ def widget_names(info: dict[str, Any]) -> list[str | None]:
         inputs = info["input"].get(group, {})
         for name in info.get("input_order", {}).get(group, inputs):
             kind, options = inputs[name][0], (inputs[name] + [{}])[1]
-            if not (isinstance(kind, list) or kind in _WIDGET_TYPES) or options.get("forceInput"):
+            if not is_widget(inputs[name]):
                 continue
             names.append(name)
             if options.get("control_after_generate") or (kind == "INT" and name in ("seed", "noise_seed")):
@@ -62,8 +77,7 @@ def to_prompt(workflow: dict[str, Any], object_info: dict[str, Any]) -> Graph:
         names, values = widget_names(object_info[node["type"]]), node.get("widgets_values") or []
         if len(names) != len(values):
             raise WorkflowError(
-                f"node {node['id']} ({node['type']}) stores {len(values)} widget values for {len(names)}: "
-                f"{names}"
+                f"node {node['id']} ({node['type']}) stores {len(values)} widget values for {len(names)}: {names}"
             )
         inputs = {name: value for name, value in zip(names, values, strict=True) if name is not None}
         for slot in node.get("inputs", ()):

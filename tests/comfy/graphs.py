@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scripts.workflow import default_value
+
 CHECKPOINT = "tiny.safetensors"
 OTHER_CHECKPOINT = "other.safetensors"
 LORA = "tiny_lora.safetensors"
@@ -39,7 +41,7 @@ class GraphBuilder:
         """Add a node; inputs that are None are left out."""
         node = Node(str(len(self.graph) + 1))
         required = self._object_info[class_type]["input"].get("required", {})
-        defaults = {name: default for name, spec in required.items() if (default := _default(spec)) is not None}
+        defaults = {name: default for name, spec in required.items() if (default := default_value(spec)) is not None}
         given = {name: value for name, value in inputs.items() if value is not None}
         self.graph[node.id] = {"class_type": class_type, "inputs": {**defaults, **given}}
         return node
@@ -167,14 +169,6 @@ def build_edit(
         g.save_mask(edit[1]),
         g.save_image(edit[2], "heatmap"),
     )
-
-
-def _default(spec: list[Any]) -> Any:
-    kind, options = spec[0], (spec + [{}])[1]
-    if "default" in options:
-        return options["default"]
-    choices = kind if isinstance(kind, list) else options.get("options")
-    return choices[0] if choices else None
 
 
 def points_json(*pairs: Sequence[float], version: int = 1, radius: float | None = None) -> str:

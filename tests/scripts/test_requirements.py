@@ -12,9 +12,7 @@ def test_requirements_txt_is_the_project_s_list():
 
 
 def test_torch_is_never_asked_for():
-    assert not [
-        line for line in project_requirements("test", "train", "benchmarks") if line.startswith("torch")
-    ]
+    assert not [line for line in project_requirements("test", "train", "benchmarks") if line.startswith("torch")]
 
 
 def test_comfyui_s_requirements_come_without_torch(tmp_path):

@@ -1,0 +1,68 @@
+"""From the front end's format to the API's."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.workflow import WorkflowError, to_prompt, widget_names
+
+OBJECT_INFO = {
+    "Load": {
+        "input": {"required": {"image": [["a.png", "b.png"], {"image_upload": True}]}},
+        "input_order": {"required": ["image"]},
+    },
+    "Work": {
+        "input": {
+            "required": {
+                "pixels": ["IMAGE"],
+                "mode": ["COMBO", {"options": ["x", "y"]}],
+                "seed": ["INT", {"default": 0, "control_after_generate": True}],
+                "linked": ["FLOAT", {"forceInput": True}],
+            },
+            "optional": {"text": ["STRING", {"default": ""}], "mask": ["MASK"]},
+        },
+        "input_order": {"required": ["pixels", "seed", "linked", "mode"], "optional": ["mask", "text"]},
+    },
+}
+
+
+def nodes(values):
+    return {
+        "nodes": [
+            {"id": 7, "type": "Load", "inputs": [], "widgets_values": ["b.png", "image"]},
+            {
+                "id": 9,
+                "type": "Work",
+                "title": "Does it",
+                "inputs": [{"name": "pixels", "link": 3}, {"name": "mask", "link": None}, {"name": "text", "link": 4}],
+                "widgets_values": values,
+            },
+            {"id": 10, "type": "MarkdownNote", "widgets_values": ["read me"]},
+        ],
+        "links": [[3, 7, 0, 9, 0, "IMAGE"], [4, 7, 1, 9, 2, "STRING"]],
+    }
+
+
+def test_widgets_links_and_what_the_front_end_keeps_to_itself():
+    assert to_prompt(nodes([42, "randomize", "y", "unused"]), OBJECT_INFO) == {
+        "7": {"class_type": "Load", "inputs": {"image": "b.png"}, "_meta": {"title": "Load"}},
+        "9": {
+            "class_type": "Work",
+            "inputs": {"seed": 42, "mode": "y", "text": ["7", 1], "pixels": ["7", 0]},
+            "_meta": {"title": "Does it"},
+        },
+    }
+
+
+def test_order_of_widgets_is_the_node_s():
+    assert widget_names(OBJECT_INFO["Work"]) == ["seed", None, "mode", "text"]
+
+
+def test_values_that_do_not_fit():
+    with pytest.raises(WorkflowError, match=r"node 9 \(Work\) stores 3 widget values for 4"):
+        to_prompt(nodes([42, "y", ""]), OBJECT_INFO)
+
+
+def test_unknown_node():
+    with pytest.raises(WorkflowError, match="node 7: the server has no node of type Load"):
+        to_prompt(nodes([42, "fixed", "y", ""]), {"Work": OBJECT_INFO["Work"]})
