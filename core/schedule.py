@@ -24,15 +24,15 @@ def timesteps(steps: int, strength: float, train_timesteps: int = TRAIN_TIMESTEP
     own DDIM configuration has it); of these the lowest ``strength`` share is used, one at least.
 
     Raises:
-        InputError: steps outside 1..train_timesteps, strength outside (0, 1].
+        InputError: steps outside 1..train_timesteps - 1, strength outside (0, 1].
     """
-    if not 1 <= steps <= train_timesteps:
-        raise InputError("steps", f"{steps} steps.", f"Use 1 to {train_timesteps}.")
+    if not 1 <= steps < train_timesteps:
+        raise InputError("steps", f"{steps} steps.", f"Use 1 to {train_timesteps - 1}.")
     if not 0 < strength <= 1:
         raise InputError("strength", f"{strength}.", "Use a number above 0 and up to 1.")
     spacing = train_timesteps // steps
     used = max(1, round(steps * strength))
-    return [min(1 + index * spacing, train_timesteps - 1) for index in range(used)]
+    return [1 + index * spacing for index in range(used)]
 
 
 def sampling_sigmas(sigma_of: Callable[[int], float], ascending: Sequence[int]) -> torch.Tensor:
