@@ -159,7 +159,8 @@ def invert(
             on_step(index + 1, x, denoised)
     check_finite(x, "The inversion")
     return Inversion(
-        sigmas=sigmas.detach().float().cpu(),
+        # A copy: the caller hands the same levels on to others.
+        sigmas=sigmas.detach().to("cpu", torch.float32, copy=True),
         trajectory=torch.stack(trajectory[::-1]),
         record=correlation.record(),
         tokens=tuple(tokens[::-1]) if keeps else None,
