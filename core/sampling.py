@@ -91,12 +91,15 @@ def sample(
         inversion: the source's.
         x: dragged latent (B, C, h, w) at the first noise level, on the model's device.
         drag: what was done to it; None for a latent that someone else changed.
-        region: (B, h, w) share of each cell that may change; None takes the drag's own, or everything.
+        region: (B or 1, h, w) share of each cell that may change; None takes the drag's own, or everything.
         settings: consistency and preservation.
         on_step: called with (step index, latent, clean estimate) after each step; may raise to stop.
 
     Returns:
         (B, C, h, w) float32, on ``x``'s device. Where the region is 0 it is the source's clean latent, exactly.
+
+    Raises:
+        InputError: latent, region or drag are of another size or batch than the inversion, or a value is not finite.
     """
     settings = settings or SampleSettings()
     if tuple(x.shape) != tuple(inversion.clean.shape):
@@ -111,6 +114,8 @@ def sample(
         check_movement(inversion, drag.movement)
     if region is None and drag is not None:
         region = drag.movement.region
+    if region is not None:
+        _check_region(region, inversion)
     change = region[:, None].to(x.device) if region is not None else None
     change = _limited(change, inversion, x)
     sigmas = inversion.sigmas.tolist()
@@ -135,11 +140,20 @@ def check_sigmas(inversion: Inversion, sigmas: torch.Tensor) -> None:
     mine = inversion.sigmas
     given = sigmas.detach().float().cpu()
     if given.shape != mine.shape or not torch.allclose(given, mine, rtol=1e-4, atol=1e-6):
+        got = f"{len(given) - 1} steps from {float(given[0]):.3f}" if given.numel() else "no noise levels at all"
         raise InputError(
             "sigmas",
-            f"{len(given) - 1} steps from {float(given[0]):.3f}, but the inversion has {len(mine) - 1} steps from "
-            f"{float(mine[0]):.3f}.",
+            f"{got}, but the inversion has {len(mine) - 1} steps from {float(mine[0]):.3f}.",
             "Link the SIGMAS that the inversion node gives.",
+        )
+
+
+def _check_region(region: torch.Tensor, inversion: Inversion) -> None:
+    height, width = inversion.latent_size
+    if tuple(region.shape) not in ((1, height, width), (inversion.batch, height, width)):
+        raise InputError(
+            "region", f"shape {tuple(region.shape)}, but the inversion holds {inversion.batch} latents of "
+            f"{width}x{height} cells.", "Use one region for all, or one for each, on the latent's cells.",
         )
 
 
