@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
 
@@ -75,3 +77,11 @@ def vae_tiny(seed: int = 0, **changes) -> AutoencoderTiny:
     torch.manual_seed(seed)
     layout = {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4, **changes}
     return AutoencoderTiny(num_encoder_blocks=(1, 1, 1, 1), num_decoder_blocks=(1, 1, 1, 1), **layout).eval()
+
+
+def write_folder(folder: Path, kind: str = "sd15") -> Path:
+    """A model folder in diffusers' layout: U-Net, VAE and scheduler, no text encoder."""
+    unet(kind).save_pretrained(folder / "unet")
+    vae_kl().save_pretrained(folder / "vae")
+    scheduler(PREDICTION[kind]).save_pretrained(folder / "scheduler")
+    return folder

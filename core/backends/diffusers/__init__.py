@@ -5,6 +5,15 @@ diffusers itself is imported only when something is loaded from disk.
 
 from .conditioning import Conditioning, null_conditioning
 from .denoiser import DiffusersDenoiser
+from .loading import Components, from_pipeline, load
 from .vae import DiffusersVae
 
-__all__ = ["Conditioning", "DiffusersDenoiser", "DiffusersVae", "null_conditioning"]
+__all__ = [
+    "Components",
+    "Conditioning",
+    "DiffusersDenoiser",
+    "DiffusersVae",
+    "from_pipeline",
+    "load",
+    "null_conditioning",
+]

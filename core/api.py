@@ -1,0 +1,303 @@
+"""The method for Python programs that have diffusers models::
+
+    from attention_drag import api
+
+    model = api.load("models/stable-diffusion-v1-5")
+    result = api.edit(model, "cat.png", [((0.30, 0.50), (0.60, 0.50))])
+    api.save_image(result.image, "moved.png")
+
+or step by step, with everything dear done once::
+
+    source = api.invert(model, "cat.png")
+    region = api.mask(source, points)
+    moved = api.drag(source, points, region)
+    image = api.sample(model, source, moved)
+
+Points are (x, y) as shares of the image's width and height, (0, 0) its top left corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+
+from . import correlation
+from . import drag as dragging
+from . import edit as editing
+from . import mask as masking
+from . import movement as moving
+from .backends.diffusers import Components, Conditioning, DiffusersDenoiser, DiffusersVae
+from .backends.diffusers import from_pipeline as _components_of
+from .backends.diffusers import load as _load
+from .drag import Drag
+from .edit import EditResult, EditSettings
+from .errors import InputError
+from .grid import Grid
+from .host import DirectHost, OnStep
+from .inversion import Inversion
+from .points import DragPoints, Point, make_points, parse_points, points_from_data
+
+ImageLike: TypeAlias = "str | Path | Image.Image | np.ndarray | torch.Tensor"
+PointsLike: TypeAlias = "DragPoints | str | Mapping[str, Any] | Iterable[tuple[Point, Point]]"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model; made by ``load`` or ``from_pipeline``.
+
+    Attributes:
+        components: diffusers' own objects, for whatever diffusers can do with them.
+        fingerprint: tells its U-Net from another's; in every report.
+    """
+
+    components: Components
+
+    @property
+    def fingerprint(self) -> str:
+        return self._denoiser(None, None, 1.0).fingerprint
+
+    def host(
+        self,
+        prompt: str | None = None,
+        negative_prompt: str | None = None,
+        guidance: float = 1.0,
+        source_prompt: str | None = None,
+    ) -> DirectHost:
+        """The model with its prompts, as ``core.edit`` uses it; see ``edit`` for the arguments."""
+        source = self._denoiser(prompt if source_prompt is None else source_prompt, None, 1.0)
+        target = self._denoiser(prompt, negative_prompt, guidance)
+        vae = DiffusersVae(self.components.vae)
+        return DirectHost(source, vae, source.sigma, source.fingerprint, target)
+
+    def _denoiser(self, prompt: str | None, negative: str | None, guidance: float) -> DiffusersDenoiser:
+        parts = self.components
+        return DiffusersDenoiser(
+            parts.unet, parts.scheduler, self._encoded("prompt", prompt),
+            self._encoded("negative_prompt", negative) if guidance != 1 else None, guidance,
+        )
+
+    def _encoded(self, name: str, prompt: str | None) -> Conditioning | None:
+        if not prompt:
+            return None
+        if self.components.encode is None:
+            raise InputError(
+                name, f"'{prompt}', but the model came without a text encoder.",
+                "Load a diffusers folder with text_encoder and tokenizer, or leave the prompt out.",
+            )
+        return self.components.encode(prompt)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An inverted picture: what every edit of it starts from, whatever its points.
+
+    Attributes:
+        image: (B, H, W, 3) float32 in 0..1 on the CPU.
+        grid: the latent's cells over the image.
+        inversion: trajectory and recorded attention.
+    """
+
+    image: torch.Tensor
+    grid: Grid
+    inversion: Inversion
+
+
+def load(path: str | Path, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
+    """Loads a Stable Diffusion 1.x, 2.x or SDXL model from local files.
+
+    Args:
+        path: a diffusers folder, or a checkpoint in one .safetensors file (which has no tokenizer: no prompts).
+            Only safetensors are read; nothing is downloaded.
+        device: where to run it; None takes the machine's accelerator, or the CPU.
+        dtype: precision to run it in; None takes float16 on an accelerator and float32 on the CPU.
+
+    Raises:
+        InputError: nothing there, pickled weights, or another kind of model.
+    """
+    if device is None:
+        accelerator = getattr(torch, "accelerator", None)
+        device = accelerator.current_accelerator() if accelerator and accelerator.is_available() else "cpu"
+    device = torch.device(device)
+    if dtype is None:
+        dtype = torch.float32 if device.type == "cpu" else torch.float16
+    return Model(_load(Path(path), device, dtype))
+
+
+def from_pipeline(pipe: Any) -> Model:
+    """The model of a diffusers pipeline that is already loaded, with its LoRAs and optimisations.
+
+    Args:
+        pipe: a ``StableDiffusionPipeline``, ``StableDiffusionXLPipeline`` or one of their relatives; it stays
+            usable, and nothing of it is changed between calls.
+    """
+    return Model(_components_of(pipe))
+
+
+def invert(
+    model: Model,
+    image: ImageLike,
+    prompt: str | None = None,
+    settings: EditSettings | None = None,
+    on_step: OnStep | None = None,
+) -> Source:
+    """Encodes a picture and inverts it, recording the self-attention. The dear half of an edit, once a picture.
+
+    Args:
+        image: a file, a PIL image, or an array or tensor (H, W, 3) or (B, H, W, 3), uint8 or float in 0..1.
+        prompt: what the picture shows; helps little, and is best left out when nothing is to be restyled.
+        settings: ``steps``, ``strength``, ``refinements`` and ``capture`` of it are used.
+        on_step: called with (steps done, latent, clean estimate); may raise to stop.
+    """
+    settings = settings or EditSettings()
+    pixels = read_image(image)
+    grid = Grid.padded(pixels.shape[1], pixels.shape[2])
+    host = model.host(prompt)
+    sigmas = host.sigmas(settings.steps, settings.strength)
+    latent = host.encode(grid.pad_image(pixels))
+    return Source(pixels, grid, host.invert(latent, sigmas, settings.capture, settings.refinements, on_step))
+
+
+def correlate(source: Source, points: PointsLike) -> torch.Tensor:
+    """How strongly every latent cell belongs to every handle, (B, P, h, w) in 0..1; costs no evaluation."""
+    return correlation.correlate(source.inversion.record, source.grid, _bound(source, points))
+
+
+def mask(source: Source, points: PointsLike, settings: EditSettings | None = None) -> torch.Tensor:
+    """What would be moved, (B, H, W) in 0..1 at the picture's size; ``settings.mask`` is used."""
+    settings = settings or EditSettings()
+    return masking.region(correlate(source, points), source.grid, _bound(source, points), settings.mask)
+
+
+def drag(
+    source: Source, points: PointsLike, region: torch.Tensor | None = None, settings: EditSettings | None = None
+) -> Drag:
+    """Moves a region of the inverted latent and fills what it leaves; costs no evaluation.
+
+    Args:
+        region: (B or 1, H, W) or (H, W) in 0..1, what moves; None takes ``mask(source, points, settings)``.
+        settings: ``mask``, ``move`` and ``fill`` of it are used.
+    """
+    settings = settings or EditSettings()
+    bound = _bound(source, points)
+    scores = correlate(source, bound)
+    if region is None:
+        region = masking.region(scores, source.grid, bound, settings.mask)
+    else:
+        region = masking.combine(torch.zeros(source.image.shape[:3]), region, "replace")
+    plan = moving.plan(scores, region, source.grid, bound, settings.move)
+    return dragging.apply(source.inversion, plan, settings.fill)
+
+
+def sample(
+    model: Model,
+    source: Source,
+    dragged: Drag,
+    prompt: str | None = None,
+    negative_prompt: str | None = None,
+    guidance: float = 1.0,
+    settings: EditSettings | None = None,
+    on_step: OnStep | None = None,
+) -> torch.Tensor:
+    """Samples a dragged latent back to a picture, (B, H, W, 3) float32 in 0..1 on the CPU.
+
+    Args:
+        model: the one that inverted the source (LoRAs may differ).
+        prompt, negative_prompt, guidance: as for ``edit``.
+        settings: ``sample``, ``keep_pixels``, ``keep_detail`` and ``feather`` of it are used.
+        on_step: called with (steps done, latent, clean estimate); may raise to stop.
+    """
+    settings = settings or EditSettings()
+    host = model.host(prompt, negative_prompt, guidance)
+    start = dragged.at(source.inversion, 0).to(host.autoencoder.device)
+
+    def stepped(index: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
+        if on_step is not None:
+            on_step(index + 1, x, denoised)
+
+    latent = host.sample(source.inversion, start, dragged, None, settings.sample, stepped)
+    return editing.finish(host, source.image, latent, source.inversion, dragged.movement, settings)
+
+
+def edit(
+    model: Model,
+    image: ImageLike,
+    points: PointsLike,
+    prompt: str | None = None,
+    negative_prompt: str | None = None,
+    guidance: float = 1.0,
+    source_prompt: str | None = None,
+    settings: EditSettings | None = None,
+    region: torch.Tensor | None = None,
+    on_step: OnStep | None = None,
+) -> EditResult:
+    """Drags what belongs to each handle to its target: all of the above in one call.
+
+    Args:
+        image: a file, a PIL image, or an array or tensor (H, W, 3) or (B, H, W, 3), uint8 or float in 0..1.
+        points: ``DragPoints``, [((x, y), (x, y)), ...] from handles to targets, or their JSON.
+        prompt: what the edited region shall show; None for no text.
+        negative_prompt: what it shall not; used when ``guidance`` isn't 1.
+        guidance: classifier-free guidance of the way back; inversion always runs without.
+        source_prompt: what the picture shows, for the inversion; None takes ``prompt``, "" takes no text.
+        settings: see ``EditSettings``.
+        region: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
+        on_step: called with (steps done of inversion and sampling, latent, clean estimate); may raise to stop.
+
+    Raises:
+        InputError: anything that the caller can mend; the message says how.
+    """
+    host = model.host(prompt, negative_prompt, guidance, source_prompt)
+    return editing.edit(host, read_image(image), read_points(points), settings, region, on_step)
+
+
+def read_image(image: ImageLike) -> torch.Tensor:
+    """(B, H, W, 3) float32 in 0..1 of a file (turned upright by its EXIF tag), a PIL image, an array or a tensor.
+
+    Raises:
+        InputError: no picture, or not three channels.
+    """
+    if isinstance(image, (str, Path)):
+        try:
+            with Image.open(image) as opened:
+                image = ImageOps.exif_transpose(opened)
+                image = image.convert("RGB")
+        except OSError as error:
+            raise InputError("image", f"{image} can't be read ({error}).", "Give a picture file.") from error
+    if isinstance(image, Image.Image):
+        image = np.array(image.convert("RGB"))
+    tensor = torch.from_numpy(image) if isinstance(image, np.ndarray) else image
+    tensor = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
+    tensor = tensor[None] if tensor.ndim == 3 else tensor
+    editing.check_image(tensor)
+    return tensor.cpu()
+
+
+def save_image(image: torch.Tensor, path: str | Path) -> None:
+    """Writes the first picture of (B, H, W, 3), or the first mask of (B, H, W), as 8 bit."""
+    to_pil(image).save(path)
+
+
+def to_pil(image: torch.Tensor) -> Image.Image:
+    """The first picture of (B, H, W, 3), or the first mask of (B, H, W), as 8 bit."""
+    return Image.fromarray((image[0].clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy())
+
+
+def read_points(points: PointsLike) -> DragPoints:
+    """Drags of any of their forms, checked."""
+    if isinstance(points, DragPoints):
+        return points
+    if isinstance(points, str):
+        return parse_points(points)
+    if isinstance(points, Mapping):
+        return points_from_data(points)
+    return make_points(points)
+
+
+def _bound(source: Source, points: PointsLike) -> DragPoints:
+    return read_points(points).on_image(*source.grid.image_size)

@@ -1,0 +1,226 @@
+"""The command line: ``python -m attention_drag MODEL INPUT --out DIR (--points FILE | --drag X,Y,X,Y ...)``.
+
+In a clone of the repository it is ``python -m core``; installed (``pip install .``) it is also ``attention-drag``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from . import api, batch
+from .batch import Job
+from .capture import CapturePlan
+from .drag import FillSettings
+from .edit import EditResult, EditSettings
+from .errors import InputError
+from .mask import MaskSettings
+from .movement import MoveSettings
+from .points import DragPoints, points_from_data, points_to_json
+from .sampling import SampleSettings
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DISTRIBUTION = "comfyui-attentiondrag"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns its exit code: 0, 1 when pictures failed, 2 when nothing could begin."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        settings = read_settings(options)
+        jobs = batch.plan_jobs(options.input, read_drags(options))
+        region = _mask(options, jobs)
+        dtype = DTYPES[options.dtype] if options.dtype else None
+        model = api.load(options.model, options.device, dtype)
+        return run(model, jobs, options, settings, region)
+    except InputError as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        return 2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options; every default is ``EditSettings``'s own."""
+    default = EditSettings()
+    parser = argparse.ArgumentParser(
+        prog="attention_drag",
+        description="Drags parts of pictures with a diffusion model's own attention. Points are shares of width and "
+        "height, (0, 0) the top left corner. Finished pictures are skipped when run again.",
+    )
+    parser.add_argument("model", type=Path, help="diffusers folder, or a checkpoint in one .safetensors file")
+    parser.add_argument("input", type=Path, help="a picture, or a folder of pictures")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where results go")
+    drags = parser.add_mutually_exclusive_group(required=True)
+    drags.add_argument("--points", type=Path, metavar="FILE", help="drags as .json or .csv")
+    drags.add_argument(
+        "--drag", action="append", metavar="X,Y,X,Y[,R]",
+        help="from handle to target, with an optional radius; may be given several times",
+    )
+    parser.add_argument("--mask", type=Path, help="a picture whose white moves, instead of what the attention finds")
+    parser.add_argument("--prompt", help="what the edited region shall show")
+    parser.add_argument("--negative-prompt", help="what it shall not show; needs --guidance")
+    parser.add_argument("--source-prompt", help="what the picture shows (default: the prompt)")
+    parser.add_argument("--guidance", type=float, default=1.0, help="towards the prompt, default: %(default)s")
+    parser.add_argument("--steps", type=int, default=default.steps, help="default: %(default)s")
+    parser.add_argument("--strength", type=float, default=default.strength, help="0..1, default: %(default)s")
+    parser.add_argument(
+        "--refinements", type=int, default=default.refinements, help="a step of the inversion, default: %(default)s"
+    )
+    parser.add_argument("--tau", type=float, help="correlation from which a pixel moves (default: chosen by itself)")
+    parser.add_argument("--grow", type=int, default=default.mask.grow, metavar="PX", help="widens the mask")
+    parser.add_argument(
+        "--falloff", choices=("rigid", "correlation"), default=default.move.falloff, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--consistency", choices=("replace", "extend", "off"), default=default.sample.consistency,
+        help="the source's keys and values in self-attention, default: %(default)s",
+    )
+    parser.add_argument("--preserve", type=float, default=default.sample.preserve, help="0..1, default: %(default)s")
+    parser.add_argument("--seed", type=int, default=default.fill.seed, help="of what was hidden, default: %(default)s")
+    parser.add_argument("--budget-mb", type=int, default=default.capture.budget_mb, help="default: %(default)s")
+    parser.add_argument("--no-keep-pixels", action="store_true", help="decode the background, too")
+    parser.add_argument("--device", help="default: the machine's accelerator, or the CPU")
+    parser.add_argument("--dtype", choices=DTYPES, help="default: float16, on the CPU float32")
+    parser.add_argument("--overwrite", action="store_true", help="edit finished pictures again")
+    return parser
+
+
+def read_settings(options: argparse.Namespace) -> EditSettings:
+    """The options as settings; what isn't an option stays at its default."""
+    default = EditSettings()
+    return dataclasses.replace(
+        default,
+        steps=options.steps,
+        strength=options.strength,
+        refinements=options.refinements,
+        capture=CapturePlan(budget_mb=options.budget_mb),
+        mask=dataclasses.replace(MaskSettings(), tau=options.tau, grow=options.grow),
+        move=dataclasses.replace(MoveSettings(), falloff=options.falloff),
+        fill=dataclasses.replace(FillSettings(), seed=options.seed),
+        sample=dataclasses.replace(SampleSettings(), consistency=options.consistency, preserve=options.preserve),
+        keep_pixels=not options.no_keep_pixels,
+    )
+
+
+def read_drags(options: argparse.Namespace) -> DragPoints | dict[str, DragPoints]:
+    """Drags of ``--points`` or ``--drag``."""
+    if options.points is not None:
+        return batch.read_points_file(options.points)
+    pairs = []
+    for text in options.drag:
+        try:
+            numbers = [float(part) for part in text.split(",")]
+        except ValueError as error:
+            raise InputError("drag", f"'{text}' isn't made of numbers.", "Give X,Y,X,Y or X,Y,X,Y,R.") from error
+        if len(numbers) not in (4, 5):
+            raise InputError("drag", f"'{text}' has {len(numbers)} numbers.", "Give X,Y,X,Y or X,Y,X,Y,R.")
+        pair: dict[str, Any] = {"handle": numbers[:2], "target": numbers[2:4]}
+        pairs.append(pair | ({"radius": numbers[4]} if len(numbers) == 5 else {}))
+    return points_from_data({"version": 1, "pairs": pairs})
+
+
+def run(
+    model: api.Model, jobs: list[Job], options: argparse.Namespace, settings: EditSettings, region: torch.Tensor | None
+) -> int:
+    """Edits every picture that isn't finished; one that fails is told and doesn't hold up the others."""
+    parameters = _parameters(model, options, settings)
+    failed = 0
+    with tqdm(jobs, unit="picture") as bar:
+        for job in bar:
+            bar.set_description(job.name)
+            paths = batch.outputs(options.out, job)
+            try:
+                key = batch.job_key(job, parameters)
+                if not options.overwrite and batch.is_done(paths, key):
+                    continue
+                _edit(model, job, options, settings, region, parameters, paths, key)
+            except (InputError, OSError) as error:
+                failed += 1
+                bar.write(f"{job.name}: {error}", sys.stderr)
+    return 1 if failed else 0
+
+
+def _edit(
+    model: api.Model, job: Job, options: argparse.Namespace, settings: EditSettings, region: torch.Tensor | None,
+    parameters: dict[str, Any], paths: dict[str, Path], key: str,
+) -> None:
+    begun = time.perf_counter()
+    evaluations = 2 * round(settings.steps * settings.strength)
+    with tqdm(total=evaluations, unit="step", leave=False) as steps:
+        result = api.edit(
+            model, job.image, job.points, options.prompt, options.negative_prompt, options.guidance,
+            options.source_prompt, settings, region, lambda *_: steps.update(),
+        )
+    batch.write_atomically(paths["image"], lambda file: api.save_image(result.image, file))
+    batch.write_atomically(paths["mask"], lambda file: api.save_image(result.mask, file))
+    seconds = time.perf_counter() - begun
+    batch.write_json(paths["report"], _report(job, result, parameters, paths, key, seconds))
+
+
+def _parameters(model: api.Model, options: argparse.Namespace, settings: EditSettings) -> dict[str, Any]:
+    """All that a result depends on besides the picture and its drags, as JSON holds it."""
+    unet = model.components.unet
+    return {
+        "model": {"path": str(options.model), "fingerprint": model.fingerprint, "dtype": str(unet.dtype)},
+        "prompts": {
+            "prompt": options.prompt, "negative_prompt": options.negative_prompt, "guidance": options.guidance,
+            "source_prompt": options.source_prompt,
+        },
+        "mask": batch.checksum(options.mask) if options.mask else None,
+        "settings": dataclasses.asdict(settings),
+    }
+
+
+def _report(
+    job: Job, result: EditResult, parameters: dict[str, Any], paths: dict[str, Path], key: str, seconds: float
+) -> dict[str, Any]:
+    inversion = result.inversion
+    height, width = result.image.shape[1:3]
+    return {
+        "job": key,
+        "image": {
+            "file": str(job.image), "sha256": batch.checksum(job.image), "width": width, "height": height
+        },
+        "points": json.loads(points_to_json(job.points)),
+        **parameters,
+        "versions": _versions(),
+        "result": {
+            "image": paths["image"].name,
+            "mask": paths["mask"].name,
+            "moved_share": float(result.mask.mean()),
+            "sigmas": inversion.sigmas.tolist(),
+            "inversion_evaluations": inversion.evaluations,
+            "storage": inversion.footprint.storage,
+            "captured_bytes": inversion.footprint.total,
+            "seconds": round(seconds, 3),
+        },
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    for name in (DISTRIBUTION, "diffusers"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def _mask(options: argparse.Namespace, jobs: list[Job]) -> torch.Tensor | None:
+    if options.mask is None:
+        return None
+    if len(jobs) > 1:
+        raise InputError("mask", f"one for {len(jobs)} pictures.", "Edit a single picture with it.")
+    return api.read_image(options.mask).mean(-1)
