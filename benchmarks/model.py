@@ -71,21 +71,19 @@ class Model:
         return self.counter.evaluations
 
 
-class NarrowAutoencoder:
-    """The demo model's autoencoder with the core's layout of images, (B, H, W, 3) in 0..1."""
+class ChannelsLast:
+    """The demo model's autoencoder with the core's layout of images, (B, H, W, 3)."""
 
-    def __init__(self, module: torch.nn.Module):
-        self._module = module
+    def __init__(self, vae: Any):
+        self._vae = vae
 
-    @torch.no_grad()
     def encode(self, image: torch.Tensor) -> torch.Tensor:
-        """(B, H, W, 3) -> (B, 4, H / 8, W / 8)."""
-        return self._module.encode(image.movedim(-1, 1))
+        """(B, H, W, 3) in 0..1 -> (B, 4, H / 8, W / 8)."""
+        return self._vae.encode(image.movedim(-1, 1))
 
-    @torch.no_grad()
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
         """(B, 4, h, w) -> (B, 8 h, 8 w, 3) in 0..1."""
-        return self._module.decode(latent).clamp(0, 1).movedim(1, -1)
+        return self._vae.decode(latent).movedim(1, -1)
 
 
 def load(folder: Path | None = None, weights: Path | None = None, stand_in: bool = False) -> Model:
@@ -127,7 +125,8 @@ def _from_diffusers(folder: Path) -> Model:
 
     if not (folder / "unet").is_dir() or not (folder / "vae").is_dir():
         raise FileNotFoundError(f"{folder}: not a diffusers folder (it needs unet/, vae/ and scheduler/).")
-    kind = AutoencoderTiny if "AutoencoderTiny" in (folder / "vae" / "config.json").read_text("utf-8") else AutoencoderKL
+    tiny = "AutoencoderTiny" in (folder / "vae" / "config.json").read_text("utf-8")
+    kind = AutoencoderTiny if tiny else AutoencoderKL
     unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32).eval()
     vae = kind.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32).eval()
     scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
@@ -140,22 +139,18 @@ def _from_diffusers(folder: Path) -> Model:
 def _narrow(folder: Path | None, stand_in: bool) -> Model:
     from diffusers import DDIMScheduler
 
-    from tools.demo_model import weights
-    from tools.demo_model.unet import build_narrow
+    from tools.demo_model import load_narrow, weights
     from tools.demo_model.write import SCHEDULER
 
     folder = Path(folder or weights.FOLDER)
-    unet = build_narrow()
+    unet, vae, _ = load_narrow(folder, untrained=stand_in)
     if stand_in:
-        state, autoencoder = weights.stand_in()
         description: dict[str, Any] = {"name": "demo model, untrained stand-in"}
     else:
-        state, autoencoder = weights.read_unet(folder), weights.read_autoencoder(folder)
         names = (weights.UNET_FILE, weights.AUTOENCODER_FILE)
         description = {"name": "demo model, narrow", "files": {name: _hash(folder / name) for name in names}}
-    unet.load_state_dict(state)
-    denoiser = DiffusersDenoiser(unet.eval().requires_grad_(False), DDIMScheduler.from_config(SCHEDULER))
-    return make(denoiser, NarrowAutoencoder(autoencoder), denoiser.sigma, description)
+    denoiser = DiffusersDenoiser(unet, DDIMScheduler.from_config(SCHEDULER))
+    return make(denoiser, ChannelsLast(vae), denoiser.sigma, description)
 
 
 def _hash(path: Path) -> str:

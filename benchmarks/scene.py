@@ -58,13 +58,13 @@ class Scene:
 
     @property
     def kind(self) -> str | None:
-        """The kind of background that ``meta.json`` names, or None."""
+        """The kind of background that ``meta.json`` names ("photo" of "photo:retina"), or None."""
         for key in KIND_KEYS:
             value = self.meta.get(key)
             if isinstance(value, dict):
                 value = value.get("kind") or value.get("name")
             if isinstance(value, str) and value:
-                return value
+                return value.split(":", 1)[0]
         return None
 
     @property
