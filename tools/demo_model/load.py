@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .train_unet import alphas_cumprod
+from .schedule import alphas_cumprod
 from .unet import build_narrow
 from .weights import FOLDER, read_autoencoder, read_unet, stand_in
 

@@ -18,15 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .schedule import TIMESTEPS, alphas_cumprod
 from .unet import build_narrow
-
-TIMESTEPS = 1000
-
-
-def alphas_cumprod() -> Tensor:
-    """Stable Diffusion's scaled-linear schedule, (1000,) float32."""
-    betas = torch.linspace(0.00085**0.5, 0.012**0.5, TIMESTEPS, dtype=torch.float64) ** 2
-    return torch.cumprod(1.0 - betas, 0).float()
 
 
 def stratified_timesteps(count: int, generator: torch.Generator) -> Tensor:
