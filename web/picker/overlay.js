@@ -1,35 +1,24 @@
 /** Turns the masks and heatmaps that ComfyUI saved into tinted, see-through pictures. */
 
-/** Stops of a perceptually even map that colour-blind eyes read too (after cividis): dark blue to yellow. */
-const HEAT = [
-  [0, 32, 81],
-  [60, 77, 110],
-  [127, 124, 117],
-  [187, 175, 113],
-  [255, 234, 70],
-];
 const MASK_TINT = [0, 200, 255];
-
-function heatColour(value) {
-  const at = value * (HEAT.length - 1);
-  const low = Math.min(HEAT.length - 2, Math.floor(at));
-  const part = at - low;
-  return HEAT[low].map((channel, index) => channel + (HEAT[low + 1][index] - channel) * part);
-}
+/** Opacity of a heatmap's darkest colour: where nothing correlates, the picture shows. */
+const COLD = 0.25;
 
 /**
- * Grey value per pixel to RGBA, in place.
+ * Makes a saved picture see-through, in place: a mask (white where something moves) becomes a tint, a heatmap keeps
+ * its colours and is the more opaque the lighter they are.
  * @param {Uint8ClampedArray} rgba
  * @param {"mask"|"heat"} kind
  */
 export function tint(rgba, kind) {
   for (let at = 0; at < rgba.length; at += 4) {
-    const value = rgba[at] / 255;
-    const [r, g, b] = kind === "mask" ? MASK_TINT : heatColour(value);
-    rgba[at] = r;
-    rgba[at + 1] = g;
-    rgba[at + 2] = b;
-    rgba[at + 3] = kind === "mask" ? value * 255 : Math.min(255, 60 + value * 195);
+    const light = 0.2126 * rgba[at] + 0.7152 * rgba[at + 1] + 0.0722 * rgba[at + 2];
+    if (kind === "mask") {
+      rgba.set(MASK_TINT, at);
+      rgba[at + 3] = light;
+    } else {
+      rgba[at + 3] = 255 * COLD + light * (1 - COLD);
+    }
   }
   return rgba;
 }

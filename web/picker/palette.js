@@ -1,15 +1,16 @@
 /**
- * Colours of the pairs: Okabe and Ito's palette (2008) without black, told apart by every common kind of colour
- * vision. nodes/points.py draws its preview with the same ones in the same order.
+ * Colours of the pairs, told apart by every common kind of colour vision (Okabe and Ito, 2008). The pictures that the
+ * nodes draw use the same ones in the same order (nodes/preview.py).
  */
 export const PALETTE = Object.freeze([
-  "#E69F00",
-  "#56B4E9",
-  "#009E73",
-  "#F0E442",
   "#0072B2",
-  "#D55E00",
+  "#E69F00",
+  "#009E73",
   "#CC79A7",
+  "#56B4E9",
+  "#D55E00",
+  "#F0E442",
+  "#FFFFFF",
 ]);
 
 /** @param {number} index pair counted from 0 */

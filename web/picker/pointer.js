@@ -41,6 +41,8 @@ export class PointerControl {
     stage.addEventListener("lostpointercapture", (event) => this.#break(event));
     stage.addEventListener("pointerleave", () => events.onHover(null));
     stage.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    // The focus is set by hand: the browser would take it away again after the press.
+    stage.addEventListener("mousedown", (event) => event.preventDefault());
     stage.addEventListener("dblclick", (event) => event.stopPropagation());
     stage.addEventListener("dragstart", (event) => event.preventDefault());
   }

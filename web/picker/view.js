@@ -142,6 +142,8 @@ export class View {
     const { pairs, selection } = this.#model;
     while (this.#marks.length > pairs.length) {
       const { group, handleInput, targetInput } = this.#marks.pop();
+      // A point that goes while it has the focus hands it on: the next Ctrl+Z must not end up with ComfyUI.
+      if ([handleInput, targetInput].includes(document.activeElement)) this.ground.focus({ preventScroll: true });
       for (const part of [group, handleInput, targetInput]) part.remove();
     }
     while (this.#marks.length < pairs.length) this.#marks.push(this.#makeMark(this.#marks.length));
@@ -150,18 +152,20 @@ export class View {
 
   #makeMark(index) {
     const colour = colourOf(index);
+    // Light round dark colours and dark round light ones: seen on any picture.
+    const edge = inkOn(colour) === "#000000" ? "#000000bf" : "#ffffffd0";
     const point = (end, ...shapes) => svg("g", { class: `ad-point ad-${end}` }, ...shapes);
     const input = (end) => html("input", { type: "range", class: "ad-point-input", "data-index": index, "data-end": end });
     const mark = {
       radius: svg("circle", { class: "ad-radius", stroke: colour }),
       grip: svg("circle", { class: "ad-grip", fill: colour }),
-      halo: svg("path", { class: "ad-shaft-halo" }),
+      halo: svg("path", { class: "ad-shaft-halo", stroke: edge }),
       shaft: svg("path", { class: "ad-shaft", stroke: colour }),
-      head: svg("path", { class: "ad-head", fill: colour }),
+      head: svg("path", { class: "ad-head", fill: colour, stroke: edge }),
       disc: svg("circle", { class: "ad-disc", fill: colour }),
       handleRing: svg("circle", { class: "ad-ring" }),
       number: svg("text", { class: "ad-number", fill: inkOn(colour) }),
-      targetHalo: svg("circle", { class: "ad-target-halo" }),
+      targetHalo: svg("circle", { class: "ad-target-halo", stroke: edge }),
       circle: svg("circle", { class: "ad-circle", stroke: colour }),
       dot: svg("circle", { class: "ad-dot", fill: colour }),
       targetRing: svg("circle", { class: "ad-ring" }),

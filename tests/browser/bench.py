@@ -1,0 +1,148 @@
+"""The picker alone on an empty page, with a node of our own making behind it: quick, and free of ComfyUI's layout."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+_ORIGIN = "http://bench.invalid"
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+_PAGE = """<!doctype html><meta charset=utf-8>
+<link rel=stylesheet href=/picker/picker.css>
+<style>body{margin:0;background:#222;overflow:hidden} #node{position:absolute;left:40px;top:30px;transform-origin:0 0}</style>
+<div id=node></div>"""
+_SETUP = """async ({text, picture, properties}) => {
+  const { Picker } = await import("/picker/picker.js");
+  const host = window.host = {
+    text, properties, commits: 0, wheels: 0, pointers: 0, written: 0, linked: false, picture,
+    outcome: { mask: null, heat: [], points: null, serial: 0, live: false },
+    readText: () => host.text,
+    writeText: (value) => { host.text = value; host.written += 1; },
+    commit: () => { host.commits += 1; },
+    passWheel: () => { host.wheels += 1; },
+    passPointer: () => { host.pointers += 1; },
+    findPicture: () => host.picture,
+    hasImageLink: () => host.picture !== null,
+    isLinked: () => host.linked,
+    results: () => host.outcome,
+    property: (name) => host.properties[name],
+    setProperty: (name, value) => {
+      if (value === undefined) delete host.properties[name]; else host.properties[name] = value;
+    },
+  };
+  window.outside = [];
+  for (const type of ["keydown", "pointerdown", "pointermove", "wheel"])
+    window.addEventListener(type, (event) => window.outside.push(`${type} ${event.key ?? ""}`.trim()));
+  window.picker = new Picker(host);
+  document.querySelector("#node").append(picker.element);
+  picker.start();
+}"""
+
+
+def picture_url(width: int, height: int, colour: tuple[int, int, int] = (90, 140, 190)) -> str:
+    """A plain picture as a data URL."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), colour).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def picture(width: int, height: int, **changes: Any) -> dict[str, Any]:
+    """What sources.js would have found."""
+    found = {"key": f"{width}x{height}", "url": picture_url(width, height), "name": "a.png", "via": "Load", "exact": True}
+    return found | changes
+
+
+@dataclass
+class Bench:
+    """The page and ways to act on it as a person does."""
+
+    page: Page
+
+    @property
+    def stored(self) -> str:
+        return self.page.evaluate("host.text")
+
+    @property
+    def pairs(self) -> list[dict[str, Any]]:
+        return json.loads(self.stored)["pairs"] if self.stored else []
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a normalised point of the picture lies on the screen."""
+        box = self.page.locator(".ad-picture").bounding_box()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 5) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.at(*start))
+        mouse.down()
+        mouse.move(*self.at(*end), steps=steps)
+        mouse.up()
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def click(self, label: str) -> None:
+        self.page.get_by_role("button", name=label, exact=True).click()
+
+    def notice(self, name: str) -> str | None:
+        """Text of a message, None when it is not shown."""
+        found = self.page.locator(f'[data-notice="{name}"]')
+        return found.inner_text() if found.count() else None
+
+    def tick(self) -> None:
+        """Longer than the picker takes to look at its node again."""
+        self.page.wait_for_timeout(350)
+
+
+def open_bench(
+    browser: Browser,
+    *,
+    text: str = "",
+    shown: dict[str, Any] | None = None,
+    properties: dict[str, Any] | None = None,
+    size: tuple[int, int] = (480, 560),
+    scale: float = 1.0,
+    dpr: float = 1.0,
+    touch: bool = False,
+) -> Bench:
+    """A bench with the picture loaded. The node is scaled as ComfyUI scales it when its canvas is zoomed."""
+    context = browser.new_context(
+        viewport={"width": 1200, "height": 1300}, device_scale_factor=dpr, has_touch=touch
+    )
+    page = context.new_page()
+    page.on("pageerror", lambda error: page.evaluate("(text) => { window.failure = text }", str(error)))
+    page.route("**/*", _serve)
+    page.goto(_ORIGIN)
+    page.evaluate(
+        "({width, height, scale}) => Object.assign(document.querySelector('#node').style,"
+        " {width: width + 'px', height: height + 'px', transform: `scale(${scale})`})",
+        {"width": size[0], "height": size[1], "scale": scale},
+    )
+    setup = {"text": text, "picture": shown, "properties": properties or {}}
+    page.evaluate(_SETUP, setup)
+    if shown is not None:
+        page.wait_for_function("document.querySelector('.ad-picture').naturalWidth > 0")
+    page.wait_for_timeout(100)
+    return Bench(page)
+
+
+def _serve(route: Route) -> None:
+    path = urlsplit(route.request.url).path
+    if path == "/":
+        route.fulfill(body=_PAGE, content_type="text/html")
+        return
+    file = WEB / path.lstrip("/")
+    if file.is_file() and file.suffix in _TYPES:
+        route.fulfill(body=file.read_text(encoding="utf-8"), content_type=_TYPES[file.suffix])
+    else:
+        route.abort()

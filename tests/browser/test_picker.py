@@ -1,0 +1,416 @@
+"""The picker's behaviour on a bare page: pointer, keyboard, numbers, history, messages."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import CDPSession
+
+from tests.browser.bench import picture, picture_url
+
+ONE = json.dumps({"version": 1, "pairs": [{"handle": [0.25, 0.5], "target": [0.75, 0.5]}]})
+TWO = json.dumps(
+    {
+        "version": 1,
+        "pairs": [
+            {"handle": [0.25, 0.25], "target": [0.75, 0.25]},
+            {"handle": [0.25, 0.75], "target": [0.75, 0.75], "radius": 0.2},
+        ],
+    }
+)
+PIXEL = (1 / 640, 1 / 480)
+
+
+def near(*expected: float, pixels: float = 2.5):
+    """A point as read back, within what a screen pixel of a scaled node can tell."""
+    return pytest.approx(expected if len(expected) > 1 else expected[0], abs=pixels * PIXEL[1])
+
+
+@pytest.mark.parametrize(("scale", "dpr"), [(0.5, 1), (1, 1), (1, 2), (2, 1)])
+def test_a_drag_is_stored_where_it_was_drawn(bench, scale, dpr):
+    b = bench(scale=scale, dpr=dpr)
+    b.drag((0.3, 0.4), (0.7, 0.6))
+    (pair,) = b.pairs
+    assert pair["handle"] == near(0.3, 0.4, pixels=3 / scale)
+    assert pair["target"] == near(0.7, 0.6, pixels=3 / scale)
+    assert b.page.evaluate("host.commits") == 1
+
+
+def test_marks_lie_where_the_points_are(bench):
+    b = bench(text=ONE)
+    for mark, expected in ((".ad-disc", (0.25, 0.5)), (".ad-circle", (0.75, 0.5))):
+        box = b.page.locator(mark).bounding_box()
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        assert middle == pytest.approx(b.at(*expected), abs=1)
+
+
+def test_a_click_draws_nothing(bench):
+    b = bench()
+    b.page.mouse.click(*b.at(0.5, 0.5))
+    assert b.stored == ""
+
+
+def test_ends_move_alone_and_the_shaft_moves_both(bench):
+    b = bench(text=ONE)
+    b.drag((0.75, 0.5), (0.75, 0.8))
+    assert b.pairs[0]["handle"] == near(0.25, 0.5)
+    assert b.pairs[0]["target"] == near(0.75, 0.8)
+    b.drag((0.25, 0.5), (0.25, 0.8))
+    assert b.pairs[0]["handle"] == near(0.25, 0.8)
+    b.drag((0.5, 0.8), (0.6, 0.3))
+    assert b.pairs[0]["handle"] == near(0.35, 0.3)
+    assert b.pairs[0]["target"] == near(0.85, 0.3)
+
+
+def test_a_pair_keeps_its_length_at_the_edge(bench):
+    b = bench(text=ONE)
+    b.drag((0.5, 0.5), (0.01, 0.5))
+    (pair,) = b.pairs
+    assert pair["handle"][0] == 0
+    assert pair["target"][0] == near(0.5)
+
+
+def test_the_pointer_keeps_the_drag_outside_of_the_picker(bench):
+    b = bench()
+    b.drag((0.5, 0.5), (3.0, -2.0))
+    assert b.pairs[0]["target"] == [1, 0]
+
+
+def test_shift_snaps_to_the_nearer_axis(bench):
+    b = bench()
+    b.page.mouse.move(*b.at(0.3, 0.3))
+    b.page.mouse.down()
+    b.page.keyboard.down("Shift")
+    b.page.mouse.move(*b.at(0.7, 0.35), steps=3)
+    b.page.mouse.up()
+    b.page.keyboard.up("Shift")
+    (pair,) = b.pairs
+    assert pair["target"][1] == pair["handle"][1]
+    assert pair["target"][0] == near(0.7)
+
+
+def test_escape_breaks_a_drag_off(bench):
+    b = bench(text=ONE)
+    b.page.mouse.move(*b.at(0.75, 0.5))
+    b.page.mouse.down()
+    b.page.mouse.move(*b.at(0.9, 0.9), steps=3)
+    assert b.pairs[0]["target"] == near(0.9, 0.9)
+    b.press("Escape")
+    b.page.mouse.up()
+    assert b.pairs == json.loads(ONE)["pairs"]
+
+
+def test_arrows_move_by_pixels_of_the_picture(bench):
+    b = bench(text=ONE)
+    b.page.locator(".ad-ground").focus()
+    b.press("Tab")
+    b.press("ArrowRight", "ArrowUp", "Shift+ArrowDown")
+    assert b.pairs[0]["handle"] == pytest.approx([0.25 + PIXEL[0], 0.5 + 9 * PIXEL[1]], abs=1e-6)
+    b.press("Tab", "Shift+ArrowLeft")
+    assert b.pairs[0]["target"] == pytest.approx([0.75 - 10 * PIXEL[0], 0.5], abs=1e-6)
+    assert "ArrowRight" not in str(b.page.evaluate("outside"))
+
+
+def test_keys_alone_make_and_delete_a_drag(bench):
+    b = bench()
+    b.page.locator(".ad-ground").focus()
+    b.press("n")
+    assert b.pairs[0]["handle"] == [0.5, 0.5]
+    b.press("ArrowLeft", "Delete")
+    assert b.stored == ""
+    # One more finds nothing to delete, and must still not reach ComfyUI, which would delete the node.
+    b.press("Delete", "Backspace")
+    assert not [event for event in b.page.evaluate("outside") if "Delete" in event or "Backspace" in event]
+    b.press("Escape")
+    assert b.page.evaluate("document.activeElement === document.body")
+
+
+def test_points_can_be_read_out_and_focus_can_be_seen(bench):
+    b = bench(text=TWO)
+    slider = b.page.get_by_role("slider", name="Drag 2, target")
+    assert slider.get_attribute("aria-valuetext") == "x 480, y 360 px"
+    b.page.locator(".ad-ground").focus()
+    b.press("Tab", "Tab", "Tab")
+    b.page.wait_for_timeout(60)
+    assert b.page.locator(".ad-focused").count() == 1
+    assert b.page.locator(".ad-handle.ad-focused .ad-number").text_content() == "2"
+    unnamed = b.page.evaluate(
+        "[...document.querySelectorAll('.ad-picker :is(button, input, textarea)')]"
+        ".filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim())).length"
+    )
+    assert unnamed == 0
+
+
+def test_undo_and_redo_by_keys_and_buttons(bench):
+    b = bench()
+    b.drag((0.2, 0.2), (0.4, 0.4))
+    first = b.stored
+    b.drag((0.6, 0.6), (0.8, 0.8))
+    second = b.stored
+    b.press("Control+z")
+    assert b.stored == first
+    b.press("Control+z")
+    assert b.stored == ""
+    b.press("Control+y")
+    assert b.stored == first
+    b.press("Control+Shift+z")
+    assert b.stored == second
+    b.click("Undo (Ctrl+Z)")
+    assert b.stored == first
+    b.click("Redo (Ctrl+Y)")
+    b.click("Delete all drags")
+    assert b.stored == ""
+    b.click("Undo (Ctrl+Z)")
+    assert b.stored == second
+
+
+def test_a_run_of_arrow_keys_is_one_step_back(bench):
+    b = bench(text=ONE)
+    b.page.locator('[data-end="target"]').focus()
+    b.press(*["ArrowRight"] * 5)
+    assert b.pairs[0]["target"][0] == pytest.approx(0.75 + 5 * PIXEL[0], abs=1e-6)
+    b.press("Control+z")
+    assert b.pairs == json.loads(ONE)["pairs"]
+
+
+def test_numbers_can_be_typed(bench):
+    b = bench(text=ONE)
+    b.page.get_by_label("Drag 1, target, x").fill("320")
+    b.press("Tab")
+    assert b.pairs[0]["target"] == [0.5, 0.5]
+    b.page.get_by_label("Drag 1, handle, y").fill("48")
+    b.press("Enter")
+    assert b.pairs[0]["handle"] == [0.25, 0.1]
+
+
+def test_radius_is_in_units_of_the_shorter_side(bench):
+    b = bench(text=ONE)
+    b.click("Limit how far drag 1 reaches")
+    assert b.pairs[0]["radius"] == 0.2
+    b.page.get_by_label("Select drag 1: radius").fill("120")
+    b.press("Enter")
+    assert b.pairs[0]["radius"] == 0.25
+    grip = b.page.locator(".ad-grip").bounding_box()
+    disc = b.page.locator(".ad-disc").bounding_box()
+    frame = b.page.locator(".ad-picture").bounding_box()
+    centre = disc["x"] + disc["width"] / 2, disc["y"] + disc["height"] / 2
+    b.page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
+    b.page.mouse.down()
+    b.page.mouse.move(centre[0], centre[1] + frame["height"] * 0.4, steps=4)
+    b.page.mouse.up()
+    assert b.pairs[0]["radius"] == pytest.approx(0.4, abs=0.02)
+    b.click("Lift the limit of drag 1")
+    assert "radius" not in b.pairs[0]
+
+
+def test_the_wheel_is_the_canvas_s_until_the_picker_is_in_use(bench):
+    b = bench()
+    b.page.mouse.move(*b.at(0.5, 0.5))
+    b.page.mouse.wheel(0, -200)
+    b.page.wait_for_timeout(60)
+    assert (b.page.evaluate("host.wheels"), b.page.locator(".ad-zoom").inner_text()) == (1, "100%")
+    b.page.mouse.click(*b.at(0.5, 0.5))
+    b.page.mouse.wheel(0, -200)
+    b.page.wait_for_timeout(60)
+    assert b.page.evaluate("host.wheels") == 1
+    assert b.page.locator(".ad-zoom").inner_text() != "100%"
+    # Zooming out of the fitted picture is not the picker's either.
+    for _ in range(4):
+        b.page.mouse.wheel(0, 400)
+    b.page.wait_for_timeout(60)
+    assert b.page.locator(".ad-zoom").inner_text() == "100%"
+    assert b.page.evaluate("host.wheels") > 1
+
+
+def test_drawing_is_exact_when_zoomed_in_and_panned(bench):
+    b = bench()
+    for _ in range(6):
+        b.click("Zoom in (+)")
+    b.click("Move the picture instead of drawing")
+    before = b.at(0.5, 0.5)
+    b.page.mouse.move(*before)
+    b.page.mouse.down()
+    b.page.mouse.move(before[0] + 40, before[1] + 30, steps=3)
+    b.page.mouse.up()
+    b.page.wait_for_timeout(60)
+    assert b.at(0.5, 0.5) == pytest.approx((before[0] + 40, before[1] + 30), abs=1)
+    assert b.stored == ""
+    b.click("Move the picture instead of drawing")
+    b.drag((0.45, 0.45), (0.5, 0.5))
+    (pair,) = b.pairs
+    assert pair["handle"] == near(0.45, 0.45, pixels=0.6)
+    assert pair["target"] == near(0.5, 0.5, pixels=0.6)
+
+
+def test_the_picture_does_not_move_while_drawing(bench):
+    b = bench()
+    before = b.at(0, 0)
+    for at in (0.2, 0.4, 0.6, 0.8):
+        b.drag((at, 0.2), (at, 0.8))
+    assert b.at(0, 0) == before
+
+
+def test_nothing_of_a_drag_reaches_the_page_behind(bench):
+    b = bench()
+    b.drag((0.3, 0.3), (0.6, 0.6))
+    assert not [event for event in b.page.evaluate("outside") if event.startswith("pointerdown")]
+
+
+def touch(session: CDPSession, kind: str, *points: tuple[float, float]) -> None:
+    listed = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": listed})
+
+
+def test_a_finger_draws_and_two_fingers_zoom(bench):
+    b = bench(touch=True)
+    session = b.page.context.new_cdp_session(b.page)
+    touch(session, "touchStart", b.at(0.3, 0.3))
+    touch(session, "touchMove", b.at(0.5, 0.5))
+    touch(session, "touchMove", b.at(0.6, 0.6))
+    touch(session, "touchEnd")
+    assert b.pairs[0]["target"] == near(0.6, 0.6)
+    stored = b.stored
+    left, right = b.at(0.4, 0.2), b.at(0.6, 0.2)
+    touch(session, "touchStart", left)
+    touch(session, "touchStart", left, right)
+    touch(session, "touchMove", left, (right[0] + 80, right[1]))
+    touch(session, "touchEnd")
+    assert b.page.locator(".ad-zoom").inner_text() != "100%"
+    assert b.stored == stored
+
+
+@pytest.mark.parametrize("stored", ["{oops <img src=x onerror=alert(1)>", '{"version": 9, "pairs": []}', "[[1, 2]]"])
+def test_what_cannot_be_read_is_kept_for_copying(bench, stored):
+    b = bench(text=stored)
+    assert b.stored == ""
+    assert "could not be read" in b.notice("broken")
+    assert b.page.locator(".ad-kept").input_value() == stored
+    assert b.page.locator(".ad-notices img").count() == 0
+    b.drag((0.3, 0.3), (0.6, 0.6))
+    b.tick()
+    assert b.page.locator(".ad-kept").input_value() == stored
+    b.page.locator('[data-notice="broken"]').get_by_role("button", name="Dismiss").click()
+    b.tick()
+    assert b.notice("broken") is None
+    assert len(b.pairs) == 1
+
+
+def test_points_outside_are_marked_and_not_lost(bench):
+    outside = {"version": 1, "pairs": [{"handle": [1.5, 0.5], "target": [0.5, 0.5]}]}
+    b = bench(text=json.dumps(outside))
+    assert b.pairs == [{"handle": [1, 0.5], "target": [0.5, 0.5]}]
+    assert "Drag 1" in b.notice("clamped")
+
+
+def test_a_target_outside_is_shown_at_the_edge_and_can_be_fetched_back(bench):
+    leaving = {"version": 1, "pairs": [{"handle": [0.5, 0.5], "target": [2.5, 0.5]}]}
+    b = bench(text=json.dumps(leaving))
+    assert b.pairs == leaving["pairs"]
+    assert b.page.locator(".ad-target.ad-outside").count() == 1
+    ring = b.page.locator(".ad-circle").bounding_box()
+    stage = b.page.locator(".ad-stage").bounding_box()
+    assert ring["x"] + ring["width"] <= stage["x"] + stage["width"]
+    b.page.mouse.move(ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2)
+    b.page.mouse.down()
+    b.page.mouse.move(*b.at(0.8, 0.4), steps=4)
+    b.page.mouse.up()
+    assert b.pairs[0]["target"] == near(0.8, 0.4)
+
+
+def test_another_picture_keeps_the_points_and_says_so(bench):
+    b = bench()
+    b.drag((0.3, 0.4), (0.7, 0.6))
+    stored = b.stored
+    b.page.evaluate("(found) => { host.picture = found }", picture(300, 500))
+    b.page.wait_for_function("document.querySelector('[data-notice=\"size\"]')")
+    assert "300 × 500" in b.notice("size")
+    assert "640 × 480" in b.notice("size")
+    assert b.stored == stored
+    disc = b.page.locator(".ad-disc").bounding_box()
+    middle = disc["x"] + disc["width"] / 2, disc["y"] + disc["height"] / 2
+    assert middle == pytest.approx(b.at(*b.pairs[0]["handle"]), abs=1)
+
+
+def test_a_picture_from_further_up_is_called_an_approximation(bench):
+    b = bench(shown=picture(640, 480, exact=False, via="<b>Scale</b>"))
+    assert "<b>Scale</b>" in b.notice("approximate")
+
+
+def test_names_are_shown_as_text(bench):
+    name = "we'ird \"<script>window.hacked=1</script>é名.png"
+    b = bench(shown=picture(64, 64, name=name))
+    assert name in b.page.locator(".ad-picture-info").inner_text()
+    assert b.page.evaluate("window.hacked") is None
+    assert b.page.locator(".ad-picker script").count() == 0
+
+
+def test_without_a_picture_drags_can_be_set_all_the_same(bench):
+    b = bench(shown=None)
+    assert "Link an image" in b.page.locator(".ad-empty").inner_text()
+    b.page.locator(".ad-ground").focus()
+    b.press("n")
+    assert b.pairs[0]["handle"] == [0.5, 0.5]
+
+
+def test_a_picture_that_is_gone_is_said_to_be(bench):
+    b = bench()
+    b.page.evaluate("(found) => { host.picture = found }", picture(1, 1, key="gone", url="/nowhere.png"))
+    b.page.wait_for_function("document.querySelector('.ad-empty').textContent.includes('could not be loaded')")
+
+
+def test_mask_and_heatmap_of_the_selected_drag(bench):
+    b = bench(text=TWO)
+    mask = b.page.get_by_role("button", name="Mask", exact=True)
+    assert mask.is_disabled()
+    outcome = {
+        "mask": picture_url(64, 48, (255, 255, 255)),
+        "heat": [picture_url(64, 48, (200, 0, 0)), picture_url(64, 48, (0, 200, 0))],
+        "points": b.stored,
+        "serial": 1,
+        "live": True,
+    }
+    b.page.evaluate("(outcome) => { host.outcome = outcome }", outcome)
+    b.page.wait_for_selector('.ad-overlay[data-showing="mask"]')
+    overlay, shown = (b.page.locator(part).bounding_box() for part in (".ad-overlay", ".ad-picture"))
+    assert overlay == shown
+    b.click("Heatmap")
+    b.page.wait_for_selector('.ad-overlay[data-showing="heat"]')
+    colour = "[...document.querySelector('.ad-overlay').getContext('2d').getImageData(3, 3, 1, 1).data].slice(0, 2)"
+    red, green = b.page.evaluate(colour)
+    assert red > green
+    b.page.locator(".ad-badge").nth(1).click()
+    b.page.wait_for_function(f"(() => {{ const [r, g] = {colour}; return g > r }})()")
+    assert b.notice("stale") is None
+    b.drag((0.25, 0.25), (0.4, 0.3))
+    b.tick()
+    assert "last run" in b.notice("stale")
+    b.press("Control+z")
+    b.tick()
+    assert b.notice("stale") is None
+
+
+def test_a_value_from_outside_replaces_what_is_shown(bench):
+    b = bench(text=ONE)
+    b.page.evaluate("(text) => { host.text = text }", TWO)
+    b.tick()
+    assert b.page.locator(".ad-pair").count() == 2
+    assert b.page.evaluate("host.written") == 0
+
+
+def test_a_linked_text_is_said_to_overrule_the_drawing(bench):
+    b = bench()
+    b.page.evaluate("host.linked = true")
+    b.tick()
+    assert "linked" in b.notice("linked")
+
+
+@pytest.mark.parametrize("size", [(260, 260), (480, 560), (1100, 1100)])
+def test_fits_small_and_large_nodes(bench, size):
+    b = bench(text=TWO, size=size)
+    node = b.page.locator("#node").bounding_box()
+    for part in (".ad-toolbar", ".ad-stage", ".ad-status"):
+        box = b.page.locator(part).bounding_box()
+        assert box["x"] >= node["x"] - 1 and box["x"] + box["width"] <= node["x"] + node["width"] + 1, part
+        assert box["y"] + box["height"] <= node["y"] + node["height"] + 1, part
+    assert b.page.locator(".ad-stage").bounding_box()["height"] >= 0.4 * size[1]
