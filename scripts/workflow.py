@@ -54,7 +54,9 @@ def widget_names(info: dict[str, Any]) -> list[str | None]:
             if not is_widget(inputs[name]):
                 continue
             names.append(name)
-            if options.get("control_after_generate") or (kind == "INT" and name in ("seed", "noise_seed")):
+            # A seed gets a widget for what becomes of it after the run, unless its node says otherwise.
+            is_seed = kind == "INT" and name in ("seed", "noise_seed")
+            if options.get("control_after_generate", is_seed):
                 names.append(None)
             if options.get("image_upload"):
                 names.append(None)

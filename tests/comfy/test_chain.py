@@ -39,7 +39,7 @@ def test_any_size_comes_back_as_it_was(client, g, scene, pixels, width, height):
         assert pixels(run, node.id).shape == (1, height, width, 3)
     source = np.asarray(make_scene(width, height))
     changed = (pixels(run, saved[0].id)[0] != source).any(-1)
-    assert changed.any() and not changed[0].any() and not changed[-1].any()
+    assert changed.any()
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,11 @@ def test_widgets_links_and_what_the_front_end_keeps_to_itself():
     }
 
 
+def test_seed_has_a_mode_unless_its_node_says_otherwise():
+    for options, names in (({}, ["seed", None]), ({"control_after_generate": False}, ["seed"])):
+        assert widget_names({"input": {"required": {"seed": ["INT", options]}}}) == names
+
+
 def test_order_of_widgets_is_the_node_s():
     assert widget_names(OBJECT_INFO["Work"]) == ["seed", None, "mode", "text"]
 
