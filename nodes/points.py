@@ -11,7 +11,6 @@ from comfy_api.latest import io
 from PIL import Image
 
 from ..core.errors import InputError
-from ..core.grid import Grid
 from ..core.points import parse_points
 from . import preview
 from ._common import CATEGORY, DragPointsType, names_itself
@@ -45,9 +44,10 @@ class AttentionDragPoints(io.ComfyNode):
                     "drags", display_name="points", tooltip="The drags, for the other AttentionDrag nodes."
                 ),
                 io.Image.Output(
-                    "padded",
+                    "same",
                     display_name="image",
-                    tooltip="The picture, its right and bottom edge repeated up to a multiple of 8 pixels.",
+                    tooltip="The picture, unchanged. To keep the inversion from running again when points change, "
+                    "encode the picture from where it comes, not from here.",
                 ),
                 io.Image.Output("preview", display_name="preview", tooltip="The picture with the drags drawn on it."),
             ],
@@ -69,10 +69,9 @@ class AttentionDragPoints(io.ComfyNode):
     def execute(cls, image: torch.Tensor, points: str) -> io.NodeOutput:
         height, width = image.shape[1:3]
         drags = parse_points(points).on_image(height, width)
-        padded = Grid.padded(height, width).pad_image(image)
         return io.NodeOutput(
             drags,
-            padded,
+            image,
             preview.draw_arrows(image[:1, ..., :3], drags),
             ui={
                 "attentiondrag_source": [_save_for_picker(image[0])],
