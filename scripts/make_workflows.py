@@ -289,7 +289,7 @@ def workflow(specs: dict[str, Spec], object_info: dict[str, Any]) -> dict[str, A
         "links": links,
         "groups": [],
         "config": {},
-        "extra": {"ds": {"scale": 0.7, "offset": [60, 60]}},
+        "extra": {"ds": {"scale": 0.7, "offset": [130, 140]}},
         "version": 0.4,
     }
 
