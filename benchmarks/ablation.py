@@ -15,7 +15,9 @@ decoding, with the inversion's apart.
 
 ``--mask-only`` measures the automatic mask alone: mean intersection over union with the true mask for ``--clicks``
 clicks per object, drawn with a seed from its inside (at least two pixels from its border, where there are such), and
-the share of clicks with less than 0.5. One inversion a scene serves all variants that agree on its settings.
+the share of clicks with less than 0.5. One inversion a scene serves all variants that agree on steps, strength and
+refinements, whatever they capture: attention is kept by layer and step, and each variant's maps are put together from
+it.
 ``oracle`` variants ("best tau: mask.tau=oracle") take each click's best threshold: what a better rule could gain at
 most.
 
@@ -30,7 +32,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ import torch
 from core import drag as dragging
 from core import mask as masking
 from core import movement as moving
+from core.capture import AttentionRecord
 from core.correlation import correlate
 from core.edit import EditSettings, finish
 from core.grid import CELL, Grid
@@ -48,6 +51,7 @@ from core.inversion import Inversion
 from core.points import DragPair, DragPoints
 
 from . import metrics, model, report, settings
+from .maps import MapStore, map_store
 from .scene import Scene, SceneError, load_scenes, scene_folders
 from .scenes import add_model_arguments, load_model, set_threads
 
@@ -68,9 +72,14 @@ class Variant:
     oracle: bool = False
 
     @property
+    def trajectory_key(self) -> tuple[int, float, int]:
+        """Equal for variants whose inversions go through the same latents."""
+        return self.settings.steps, self.settings.strength, self.settings.refinements
+
+    @property
     def inversion_key(self) -> str:
         """Equal for variants that can share an inversion."""
-        return repr((self.settings.steps, self.settings.strength, self.settings.refinements, self.settings.capture))
+        return repr((self.trajectory_key, self.settings.capture))
 
 
 def parse_variant(text: str, base: EditSettings) -> Variant:
@@ -103,12 +112,22 @@ class Inversions:
         self.scene, self.model = scene, loaded
         self.grid = Grid.padded(*scene.size, CELL)
         self._kept: dict[str, tuple[Inversion, float, int]] = {}
+        self._maps: dict[tuple[int, float, int], MapStore] = {}
 
-    def get(self, variant: Variant, consistency: bool = True) -> tuple[Inversion, float, int]:
+    def record(self, variant: Variant, variants: Sequence[Variant]) -> AttentionRecord:
+        """The attention that the variant captures, put together from one inversion for all of ``variants``."""
+        key = variant.trajectory_key
+        if key not in self._maps:
+            plans = [other.settings.capture for other in variants if other.trajectory_key == key]
+            latent = self.model.host.encode(self.grid.pad_image(self.scene.image))
+            self._maps[key] = map_store(self.model, latent, *key, plans)
+        return self._maps[key].record(variant.settings.capture)
+
+    def get(self, variant: Variant) -> tuple[Inversion, float, int]:
         """The inversion, its seconds and its evaluations."""
         if variant.inversion_key not in self._kept:
             host, chosen = self.model.host, variant.settings
-            plan = chosen.capture if consistency else replace(chosen.capture, storage="off")
+            plan = chosen.capture
             start, before = time.perf_counter(), self.model.evaluations
             latent = host.encode(self.grid.pad_image(self.scene.image))
             inversion = host.invert(
@@ -144,15 +163,17 @@ def edit_figures(inversions: Inversions, variant: Variant, true_mask: bool) -> d
     }
 
 
-def mask_figures(inversions: Inversions, variant: Variant, clicks: Sequence[tuple[float, float]]) -> dict[str, Any]:
+def mask_figures(
+    inversions: Inversions, variant: Variant, variants: Sequence[Variant], clicks: Sequence[tuple[float, float]]
+) -> dict[str, Any]:
     """Agreement of one variant's automatic mask with the true one, averaged over clicks."""
     scene, grid = inversions.scene, inversions.grid
-    inversion, _, _ = inversions.get(variant, consistency=False)
+    record = inversions.record(variant, variants)
     values = []
     for x, y in clicks:
         click = (x / scene.size[1], y / scene.size[0])
         points = DragPoints((DragPair(click, (click[0] + 0.1, click[1])),), scene.size)
-        scores = correlate(inversion.record, grid, points)
+        scores = correlate(record, grid, points)
         if variant.oracle:
             values.append(best_iou(grid.cells_to_image_mask(scores[0])[0].numpy(), scene.object_mask, (x, y)))
         else:
@@ -212,7 +233,7 @@ def run(
         for variant in variants:
             try:
                 if clicks:
-                    figures = mask_figures(inversions, variant, places)
+                    figures = mask_figures(inversions, variant, variants, places)
                 else:
                     figures = edit_figures(inversions, variant, true_mask)
             except Exception as error:  # one variant that can't run must not cost the others
