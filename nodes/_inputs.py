@@ -1,0 +1,154 @@
+"""Inputs that the long chain and the all-in-one node have in common."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..core.edit import EditSettings
+from ..core.errors import InputError
+
+DEFAULTS = EditSettings()
+AUTOMATIC = 0.0
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
+
+
+def model_input() -> io.Input:
+    return io.Model.Input("model", tooltip="Any Stable Diffusion 1.x, 2.x or SDXL model, LoRAs included.")
+
+
+def schedule_inputs() -> list[io.Input]:
+    """steps, strength."""
+    return [
+        io.Int.Input(
+            "steps",
+            default=DEFAULTS.steps,
+            min=1,
+            max=1000,
+            tooltip="Steps over the whole noise schedule; 'strength' of them are run, each way.",
+        ),
+        io.Float.Input(
+            "strength",
+            default=DEFAULTS.strength,
+            min=0.02,
+            max=1.0,
+            step=0.01,
+            tooltip="How deep into the noise. Higher gives the model more freedom to repaint.",
+        ),
+    ]
+
+
+def refinements_input() -> io.Input:
+    return io.Int.Input(
+        "refinements",
+        default=DEFAULTS.refinements,
+        min=0,
+        max=10,
+        tooltip="Extra evaluations per inversion step that make the round trip more exact.",
+    )
+
+
+def mask_inputs() -> list[io.Input]:
+    """tau, grow."""
+    return [
+        io.Float.Input(
+            "tau",
+            default=AUTOMATIC,
+            min=0.0,
+            max=1.0,
+            step=0.005,
+            tooltip="Correlation from which a pixel belongs to the handle; lower takes more. 0 chooses it by itself.",
+        ),
+        io.Int.Input(
+            "grow",
+            default=DEFAULTS.mask.grow,
+            min=-256,
+            max=256,
+            tooltip="Widens the mask, in pixels; negative narrows it.",
+        ),
+    ]
+
+
+def mask_edge_inputs() -> list[io.Input]:
+    """feather, connected."""
+    return [
+        io.Int.Input(
+            "feather",
+            default=DEFAULTS.mask.feather,
+            min=0,
+            max=256,
+            tooltip="Soft edge of the mask, in pixels.",
+        ),
+        io.Boolean.Input(
+            "connected", default=DEFAULTS.mask.connected, tooltip="Keep only what is connected to the handle."
+        ),
+    ]
+
+
+def seed_input() -> io.Input:
+    return io.Int.Input(
+        "seed",
+        default=0,
+        min=0,
+        max=MAX_SEED,
+        control_after_generate=False,
+        tooltip="Of the noise in the vacated area: another seed paints another background.",
+    )
+
+
+def consistency_inputs() -> list[io.Input]:
+    """consistency, consistency_share."""
+    return [
+        io.Combo.Input(
+            "consistency",
+            options=["extend", "replace", "off"],
+            default=DEFAULTS.sample.consistency,
+            tooltip="What self-attention does with the original's keys and values: look at them, too ('extend'), "
+            "look at nothing else ('replace'), or ignore them.",
+        ),
+        io.Float.Input(
+            "consistency_share",
+            default=DEFAULTS.sample.consistency_share,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="For which share of the steps.",
+        ),
+    ]
+
+
+def preserve_input() -> io.Input:
+    return io.Float.Input(
+        "preserve",
+        default=DEFAULTS.sample.preserve,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="For which share of the steps the moved element is held to what it was. Lower it to let the "
+        "model adapt it, or a prompt restyle it.",
+    )
+
+
+def cfg_input() -> io.Input:
+    return io.Float.Input(
+        "cfg",
+        default=1.0,
+        min=0.0,
+        max=100.0,
+        step=0.1,
+        tooltip="Guidance towards the positive prompt on the way back. 1 needs no negative and half the time.",
+    )
+
+
+def tau_setting(tau: float) -> float | None:
+    """The widget's number as ``MaskSettings`` takes it."""
+    return None if tau == AUTOMATIC else tau
+
+
+def check_cfg(cfg: float, positive: list | None) -> None:
+    """Raises an ``InputError`` for a guidance scale that has no prompt to guide to."""
+    if cfg != 1.0 and positive is None:
+        raise InputError(
+            "cfg",
+            f"{cfg:g} with no positive prompt linked.",
+            "Link a positive CONDITIONING, or set cfg to 1.",
+        )
