@@ -28,7 +28,8 @@ def main(comfyui: str, family: str, result: str) -> None:
     """Compares one family, or the demo model's stand-in, and writes the figures."""
     sys.argv = ["comfyui", "--cpu", "--force-fp32"]
     sys.path[0] = comfyui
-    sys.path.append(str(ROOT))
+    # By its own folder: ComfyUI has a package "tests", too.
+    sys.path += [str(ROOT), str(ROOT / "tests" / "core")]
     import comfy.options
 
     comfy.options.enable_args_parsing()
@@ -41,12 +42,12 @@ def main(comfyui: str, family: str, result: str) -> None:
 
 def compare_family(family: str) -> dict:
     """A small random U-Net with text conditioning and guidance, an odd latent size and two images."""
+    import diffusers_models as models
     import torch
 
     from core.backends import comfy as comfy_host
     from core.backends.diffusers import Conditioning, DiffusersDenoiser
     from core.host import DirectHost
-    from tests.core import diffusers_models as models
 
     unet = models.unet(family, **MATCHING[family])
     generator = torch.Generator().manual_seed(5)

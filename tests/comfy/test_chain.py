@@ -87,8 +87,8 @@ def test_inversion_does_change_with_its_own_inputs(client, g, scene):
 
 def test_stock_sampler_takes_the_inverted_latent_back(client, g, scene, saved_latent):
     """ComfyUI's own Euler is deterministic DDIM: from the inverted latent it must find the image again."""
-    chain = build_chain(g, scene(), RIGHT, steps=50, strength=0.3)
-    g.set(chain.inversion, refinements=3)
+    chain = build_chain(g, scene(), RIGHT, steps=20, strength=0.4)
+    g.set(chain.inversion, refinements=4)
     null = g.add("ProbeConditioning", seed=1)
     g.set(chain.inversion, positive=null[0])
     euler = g.add("KSamplerSelect", sampler_name="euler")
@@ -105,7 +105,7 @@ def test_stock_sampler_takes_the_inverted_latent_back(client, g, scene, saved_la
     noisy = g.save_latent(chain.inversion[1])
     run = client.run(g.graph)
     clean, noisy, back = (saved_latent(run, node.id) for node in (clean, noisy, back))
-    assert relative(noisy, clean) > 0.3, "the inversion went somewhere"
+    assert relative(noisy, clean) > 0.1, "the inversion went somewhere"
     assert relative(back, clean) < 0.01
 
 
@@ -150,9 +150,9 @@ def test_noise_mask_limits_the_edit(client, g, scene, saved_latent):
 def test_v_prediction(client, g, scene, saved_latent, pixels):
     checkpoint = g.checkpoint()
     model = g.add("ModelSamplingDiscrete", model=checkpoint[0], sampling="v_prediction", zsnr=False)
-    chain = build_chain(g, scene(), RIGHT, model=model[0], steps=50, strength=0.3)
+    chain = build_chain(g, scene(), RIGHT, model=model[0], steps=20, strength=0.4)
     prompt = g.add("ProbeConditioning", seed=1)
-    g.set(chain.inversion, positive=prompt[0], refinements=3)
+    g.set(chain.inversion, positive=prompt[0], refinements=4)
     sampled = g.add(
         "SamplerCustomAdvanced",
         noise=g.add("DisableNoise")[0],
@@ -207,10 +207,15 @@ def test_stored_and_recomputed_consistency_agree(client, g, scene, saved_latent)
     saved = {}
     for storage in ("cpu", "recompute", "off"):
         capture = g.add("AttentionDragCapture", storage=storage)
-        chain = build_chain(g, scene(), RIGHT, inversion={"capture": capture[0]}, sampler={"preserve": 0.0})
+        # Refined, since the stored tokens are those of the inversion's last guess at each latent.
+        chain = build_chain(
+            g,
+            scene(),
+            RIGHT,
+            inversion={"capture": capture[0], "refinements": 4},
+            sampler={"preserve": 0.0},
+        )
         saved[storage] = g.save_latent(chain.sampler[0])
     run = client.run(g.graph)
     latents = {name: saved_latent(run, node.id) for name, node in saved.items()}
-    # Stored tokens are kept in half precision.
-    assert relative(latents["recompute"], latents["cpu"]) < 5e-3
-    assert relative(latents["off"], latents["cpu"]) > 5 * relative(latents["recompute"], latents["cpu"])
+    assert relative(latents["recompute"], latents["cpu"]) < 0.2 * relative(latents["off"], latents["cpu"])

@@ -72,11 +72,11 @@ def test_any_size_comes_back_as_it_was(client, g, scene, pixels, width, height):
 def test_batch_is_edited_image_by_image(client, g, scene, pixels):
     first, second = (g.add("LoadImage", image=scene(hue=hue)) for hue in (0, 90))
     both = g.add("ImageBatch", image1=first[0], image2=second[0])
-    edit = build_edit(g, both[0], RIGHT)
-    alone = build_edit(g, second[0], RIGHT)
+    edit, alone = build_edit(g, both[0], RIGHT), build_edit(g, second[0], RIGHT)
+    drawn = build_edit(g, both[0], RIGHT, mask=square_mask(g, 64, 64)[0])
     run = client.run(g.graph)
-    together = pixels(run, edit.saved_image.id).astype(int)
-    assert together.shape[0] == 2 and len(pixels(run, edit.saved_mask.id)) == 2
+    together = pixels(run, drawn.saved_image.id).astype(int)
+    assert together.shape[0] == 2 and len(pixels(run, drawn.saved_mask.id)) == 2
     sources = [np.asarray(make_scene(64, 64, hue)) for hue in (0, 90)]
     for result, source in zip(together, sources, strict=True):
         assert (result[:8] == source[:8]).all(), "each keeps its own background"
