@@ -18,7 +18,10 @@ _ORIGIN = "http://bench.invalid"
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 _PAGE = """<!doctype html><meta charset=utf-8>
 <link rel=stylesheet href=/picker/picker.css>
-<style>body{margin:0;background:#222;overflow:hidden} #node{position:absolute;left:40px;top:30px;transform-origin:0 0}</style>
+<style>
+  body { margin: 0; background: #222; overflow: hidden }
+  #node { position: absolute; left: 40px; top: 30px; transform-origin: 0 0 }
+</style>
 <div id=node></div>"""
 _SETUP = """async ({text, picture, properties}) => {
   const { Picker } = await import("/picker/picker.js");
@@ -57,8 +60,8 @@ def picture_url(width: int, height: int, colour: tuple[int, int, int] = (90, 140
 
 def picture(width: int, height: int, **changes: Any) -> dict[str, Any]:
     """What sources.js would have found."""
-    found = {"key": f"{width}x{height}", "url": picture_url(width, height), "name": "a.png", "via": "Load", "exact": True}
-    return found | changes
+    url = picture_url(width, height)
+    return {"key": f"{width}x{height}", "url": url, "name": "a.png", "via": "Load", "exact": True} | changes
 
 
 @dataclass

@@ -1,14 +1,27 @@
-"""One browser for all browser tests."""
+"""One browser for all browser tests, and one ComfyUI with an open page per front end."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import Browser
 
+from scripts.base_directory import BaseDirectory, make_base_directory
+from scripts.comfyui import find_comfyui, unpack_comfyui
+from scripts.server import ComfyServer
 from tests.browser.bench import Bench, open_bench, picture
 from tests.browser.chromium import launch
+from tests.browser.comfy_page import ComfyPage
+from tests.browser.frontends import newest_frontend
+from tests.comfy.graphs import CHECKPOINT
+from tests.comfy.tiny_checkpoint import write_checkpoint
+
+ODD_NAME = "we'ird \"<script>window.hacked=1<_script>\" é名.png"
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +45,46 @@ def bench(browser: Browser) -> Iterator[Callable[..., Bench]]:
     for one in opened:
         one.page.context.close()
     assert not any(failures), failures
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> BaseDirectory:
+    """Pictures of two sizes and a checkpoint that takes seconds."""
+    base = make_base_directory(tmp_path_factory.mktemp("browser"))
+    write_checkpoint(base.checkpoints / CHECKPOINT)
+    for name, size in (("wide.png", (128, 64)), ("tall.png", (64, 96)), (ODD_NAME, (80, 80))):
+        scene = Image.new("RGB", size, (60, 120, 160))
+        ImageDraw.Draw(scene).ellipse((size[0] // 4, size[1] // 4, size[0] // 2, size[1] // 2), fill=(220, 90, 40))
+        scene.save(base.input / name)
+    return base
+
+
+@dataclass
+class FrontEnds:
+    """Pages by front end, opened when first asked for."""
+
+    browser: Browser
+    base: BaseDirectory
+    servers: dict[str, ComfyServer]
+    pages: dict[str, ComfyPage]
+
+    def page(self, which: str) -> ComfyPage:
+        if which not in self.pages:
+            comfyui = find_comfyui() or unpack_comfyui(Path(sys.executable))
+            arguments = ["--cpu"]
+            if which == "newest":
+                arguments += ["--front-end-root", str(newest_frontend())]
+            server = ComfyServer(comfyui, self.base, Path(sys.executable), arguments)
+            self.servers[which] = server.__enter__()
+            self.pages[which] = ComfyPage.open(self.browser, server.url)
+        return self.pages[which]
+
+
+@pytest.fixture(scope="session")
+def front_ends(browser: Browser, base: BaseDirectory) -> Iterator[FrontEnds]:
+    ends = FrontEnds(browser, base, {}, {})
+    yield ends
+    for page in ends.pages.values():
+        page.page.context.close()
+    for server in ends.servers.values():
+        server.stop()

@@ -93,7 +93,8 @@ def test_picture_and_stage_coordinates_are_inverse(page: Page, size, stage, at, 
     body = """
       const picture = {width: a.size[0], height: a.size[1]}, stage = {width: a.stage[0], height: a.stage[1]};
       let view = m.FITTED;
-      for (const zoom of a.zooms) view = m.zoomAt(picture, stage, view, zoom, {x: stage.width / 3, y: stage.height / 4});
+      const fixed = {x: stage.width / 3, y: stage.height / 4};
+      for (const zoom of a.zooms) view = m.zoomAt(picture, stage, view, zoom, fixed);
       const frame = m.frameOf(picture, stage, view), point = {x: a.at[0], y: a.at[1]};
       const back = m.toPicture(m.toStage(point, frame), frame);
       return [back.x, back.y, frame.width / frame.height, view.zoom];

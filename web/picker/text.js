@@ -61,7 +61,6 @@ export const ENGLISH = Object.freeze({
   dismiss: "Dismiss",
   deleted: "Drag {number} deleted",
   tooMany: "No more than {count} drags.",
-  wheelHint: "Click the picture to zoom with the wheel",
 });
 
 let words = ENGLISH;

@@ -1,0 +1,150 @@
+"""ComfyUI's real page with a graph that holds the picker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from playwright.sync_api import Browser, Page
+
+SETTINGS = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.InstalledVersion": "1.32.9",
+    "Comfy.VueNodes.Enabled": False,
+    "Comfy.Workflow.ShowMissingModelsWarning": False,
+    "Comfy.Minimap.Visible": False,
+}
+_START_MS = 300_000
+_WAIT_MS = 120_000
+
+_BUILD = """async ({picture, checkpoint}) => {
+  await app.loadGraphData({nodes: [], links: [], groups: [], config: {}, extra: {}, version: 0.4,
+                           last_node_id: 0, last_link_id: 0});
+  const add = (type, x, y) => {
+    const node = LiteGraph.createNode(type);
+    node.pos = [x, y];
+    app.graph.add(node);
+    return node;
+  };
+  const set = (node, values) => {
+    for (const widget of node.widgets) if (widget.name in values) {
+      widget.value = values[widget.name];
+      widget.callback?.(widget.value);
+    }
+  };
+  const link = (from, slot, to, name) => from.connect(slot, to, to.inputs.findIndex((input) => input.name === name));
+  const image = add("LoadImage", 0, 60), points = add("AttentionDragPoints", 340, 60);
+  set(image, {image: picture});
+  link(image, 0, points, "image");
+  if (checkpoint) {
+    const model = add("CheckpointLoaderSimple", 0, 500), edit = add("AttentionDragEdit", 890, 60);
+    const save = add("SaveImage", 1180, 60);
+    set(model, {ckpt_name: checkpoint});
+    set(edit, {steps: 4, strength: 0.5});
+    link(model, 0, edit, "model");
+    link(model, 2, edit, "vae");
+    link(image, 0, edit, "image");
+    link(points, 0, edit, "points");
+    link(edit, 0, save, "images");
+  }
+  app.canvas.ds.scale = 1;
+  app.canvas.ds.offset = [60, 40];
+  app.canvas.setDirty(true, true);
+}"""
+_POINTS = "[...app.graph.nodes].find((node) => node.type === 'AttentionDragPoints')"
+
+
+@dataclass
+class ComfyPage:
+    """One page of a running ComfyUI."""
+
+    page: Page
+    url: str
+
+    @classmethod
+    def open(cls, browser: Browser, url: str, dpr: float = 1, **settings: Any) -> ComfyPage:
+        for name, value in (SETTINGS | settings).items():
+            requests.post(f"{url}/settings/{name}", json=value, timeout=60).raise_for_status()
+        context = browser.new_context(viewport={"width": 1500, "height": 950}, device_scale_factor=dpr)
+        one = cls(context.new_page(), url)
+        one.load()
+        return one
+
+    def load(self) -> None:
+        """(Re)loads the page and waits until ComfyUI is ready."""
+        self.page.goto(self.url, wait_until="domcontentloaded", timeout=_START_MS)
+        ready = "window.LiteGraph?.registered_node_types?.AttentionDragPoints && app.canvas && app.extensionManager"
+        self.page.wait_for_function(ready, timeout=_START_MS)
+        self.page.wait_for_timeout(500)
+
+    def render_with(self, vue_nodes: bool) -> None:
+        """Switches between LiteGraph's canvas and Nodes 2.0."""
+        setting = "(on) => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
+        self.page.evaluate(setting, vue_nodes)
+        self.page.wait_for_timeout(300)
+
+    def build(self, picture: str, checkpoint: str | None = None) -> None:
+        """An empty canvas with LoadImage and the points node, and an edit of its result if there is a checkpoint."""
+        self.page.evaluate(_BUILD, {"picture": picture, "checkpoint": checkpoint})
+        self.wait_for_picture()
+
+    def wait_for_picture(self) -> None:
+        shown = "(() => { const i = document.querySelector('.ad-picture'); return i && !i.hidden && i.naturalWidth })()"
+        self.page.wait_for_function(shown, timeout=_WAIT_MS)
+        self.settle()
+
+    def settle(self) -> None:
+        """Until the picker lies still."""
+        self.page.wait_for_function(
+            """() => {
+              const box = document.querySelector('.ad-picture')?.getBoundingClientRect();
+              const now = box && [box.x, box.y, box.width, box.height].join();
+              const same = now && now === window.lastBox;
+              window.lastBox = now;
+              return same && box.width > 0;
+            }""",
+            polling=250,
+            timeout=_WAIT_MS,
+        )
+
+    def zoom_canvas(self, scale: float) -> None:
+        """Zooms ComfyUI's canvas so that the points node is in view."""
+        move = f"(s) => {{ const n = {_POINTS}; app.canvas.ds.scale = s;"
+        move += " app.canvas.ds.offset = [120 / s - n.pos[0], 90 / s - n.pos[1]]; app.canvas.setDirty(true, true) }"
+        self.page.evaluate(move, scale)
+        self.settle()
+
+    @property
+    def stored(self) -> str:
+        return self.page.evaluate(f"{_POINTS}.widgets.find((widget) => widget.name === 'points').value")
+
+    @property
+    def pairs(self) -> list[dict[str, Any]]:
+        return json.loads(self.stored)["pairs"] if self.stored else []
+
+    @property
+    def canvas_state(self) -> list[float]:
+        """What must not change by accident: place and zoom of the canvas, place of the node."""
+        return self.page.evaluate(f"[app.canvas.ds.scale, ...app.canvas.ds.offset, ...{_POINTS}.pos]")
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        box = self.page.locator(".ad-picture").bounding_box()
+        return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        mouse = self.page.mouse
+        mouse.move(*self.at(*start))
+        mouse.down()
+        mouse.move(*self.at(*end), steps=5)
+        mouse.up()
+
+    def leave_picker(self) -> None:
+        """The focus back to ComfyUI's canvas, so that its own undo answers."""
+        self.page.evaluate("document.activeElement?.blur()")
+
+    def wait_for_pairs(self, count: int) -> None:
+        counted = f"(n) => {{ const t = {_POINTS}?.widgets.find((w) => w.name === 'points').value;"
+        counted += " return t !== undefined && (t ? JSON.parse(t).pairs.length : 0) === n }"
+        self.page.wait_for_function(counted, arg=count, timeout=_WAIT_MS)

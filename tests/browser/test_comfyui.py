@@ -1,0 +1,209 @@
+"""The picker in ComfyUI's own page: both front ends, both ways of drawing nodes, a run to its end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.browser.comfy_page import ComfyPage
+from tests.browser.conftest import ODD_NAME, FrontEnds
+from tests.comfy.graphs import CHECKPOINT
+
+EVERYWHERE = [(end, vue) for end in ("pinned", "newest") for vue in (False, True)]
+IDS = [f"{end}-{'vue' if vue else 'canvas'}" for end, vue in EVERYWHERE]
+
+
+@pytest.fixture(params=EVERYWHERE, ids=IDS)
+def comfy(request: pytest.FixtureRequest, front_ends: FrontEnds) -> ComfyPage:
+    end, vue = request.param
+    page = front_ends.page(end)
+    page.render_with(vue)
+    return page
+
+
+@pytest.fixture
+def pinned(front_ends: FrontEnds) -> ComfyPage:
+    page = front_ends.page("pinned")
+    page.render_with(False)
+    return page
+
+
+def near(*expected: float):
+    return pytest.approx(expected, abs=0.015)
+
+
+def test_draw_run_and_see_the_result(comfy: ComfyPage):
+    comfy.build("wide.png", CHECKPOINT)
+    before = comfy.canvas_state
+    comfy.drag((0.35, 0.4), (0.7, 0.6))
+    assert comfy.canvas_state == before
+    (pair,) = comfy.pairs
+    assert pair["handle"] == near(0.35, 0.4)
+    assert pair["target"] == near(0.7, 0.6)
+
+    with comfy.page.expect_request("**/prompt") as posted:
+        comfy.page.keyboard.press("Control+Enter")
+    sent = posted.value.post_data_json["prompt"]
+    (inputs,) = (node["inputs"] for node in sent.values() if node["class_type"] == "AttentionDragPoints")
+    assert inputs["points"] == comfy.stored
+    assert sorted(inputs) == ["image", "points"]
+
+    # The mask of the run, over the picture; then the edited image in the node behind.
+    comfy.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+    comfy.page.get_by_role("button", name="Heatmap", exact=True).click()
+    comfy.page.wait_for_selector('.ad-overlay[data-showing="heat"]', timeout=60_000)
+    comfy.page.wait_for_function(
+        "Object.values(app.nodeOutputs).some((o) => o.images?.[0]?.type === 'output')", timeout=300_000
+    )
+
+
+def test_keys_stay_in_the_picker_and_both_undos_work(comfy: ComfyPage):
+    comfy.build("wide.png")
+    comfy.drag((0.2, 0.3), (0.4, 0.3))
+    comfy.drag((0.6, 0.7), (0.8, 0.7))
+    two = comfy.stored
+    comfy.page.keyboard.press("Delete")
+    comfy.page.keyboard.press("Delete")
+    comfy.wait_for_pairs(1)
+    assert comfy.page.evaluate("app.graph.nodes.length") == 2
+    comfy.page.keyboard.press("Control+z")
+    comfy.wait_for_pairs(2)
+    comfy.page.wait_for_timeout(300)
+    assert comfy.stored == two
+    # ComfyUI's own history has these as steps, too: back by the undone deletion, then by the deletion.
+    comfy.leave_picker()
+    comfy.page.keyboard.press("Control+z")
+    comfy.wait_for_pairs(1)
+    comfy.page.keyboard.press("Control+z")
+    comfy.wait_for_pairs(2)
+    comfy.page.keyboard.press("Control+z")
+    comfy.wait_for_pairs(1)
+    comfy.page.wait_for_function("document.querySelectorAll('.ad-pair').length === 1")
+
+
+@pytest.mark.parametrize("scale", [0.5, 2])
+def test_exact_on_a_zoomed_canvas_and_the_wheel_goes_through(comfy: ComfyPage, scale: float):
+    comfy.build("wide.png")
+    comfy.zoom_canvas(scale)
+    comfy.drag((0.3, 0.3), (0.6, 0.5))
+    (pair,) = comfy.pairs
+    assert pair["handle"] == near(0.3, 0.3)
+    assert pair["target"] == near(0.6, 0.5)
+    at, before = comfy.at(0.8, 0.8), comfy.canvas_state
+    comfy.page.mouse.move(*at)
+    comfy.page.mouse.wheel(0, -120)
+    comfy.page.wait_for_timeout(200)
+    assert comfy.canvas_state == before
+    assert comfy.page.locator(".ad-zoom").inner_text() != "100%"
+    comfy.leave_picker()
+    comfy.page.mouse.wheel(0, 120)
+    comfy.page.wait_for_timeout(200)
+    assert comfy.canvas_state[0] < before[0]
+
+
+def test_another_picture_shows_at_once_and_says_so(comfy: ComfyPage):
+    comfy.build("wide.png")
+    comfy.drag((0.3, 0.3), (0.6, 0.5))
+    stored = comfy.stored
+    choose = """(name) => {
+      const widget = app.graph.nodes.find((node) => node.type === 'LoadImage').widgets.find((w) => w.name === 'image');
+      widget.value = name;
+      widget.callback?.(name);
+    }"""
+    for name, size in (("tall.png", "64 × 96"), (ODD_NAME, "80 × 80")):
+        comfy.page.evaluate(choose, name)
+        comfy.page.wait_for_function(
+            "([name, size]) => document.querySelector('.ad-picture-info').textContent === `${name} · ${size}`",
+            arg=[name, size],
+        )
+        assert size in comfy.page.locator('[data-notice="size"]').inner_text()
+    assert comfy.stored == stored
+    assert comfy.page.evaluate("window.hacked") is None
+
+
+def test_copies_exports_and_subgraphs_keep_the_drags(pinned: ComfyPage):
+    pinned.build("wide.png")
+    pinned.drag((0.3, 0.3), (0.6, 0.5))
+    stored = pinned.stored
+    values = pinned.page.evaluate(
+        """async () => {
+          const text = (node) => node.widgets.find((w) => w.name === 'points').value;
+          const points = app.graph.nodes.find((n) => n.type === 'AttentionDragPoints');
+          app.canvas.selectNode(points);
+          app.canvas.copyToClipboard();
+          app.canvas.pasteFromClipboard();
+          const copies = app.graph.nodes.filter((n) => n.type === 'AttentionDragPoints').map(text);
+          app.graph.remove(app.graph.nodes.filter((n) => n.type === 'AttentionDragPoints')[1]);
+          const exported = JSON.parse(JSON.stringify(app.graph.serialize()));
+          app.graph.clear();
+          await app.loadGraphData(exported);
+          const again = text(app.graph.nodes.find((n) => n.type === 'AttentionDragPoints'));
+          return { copies, again };
+        }"""
+    )
+    assert values["copies"] == [stored, stored]
+    assert values["again"] == stored
+    pinned.wait_for_picture()
+    inside = pinned.page.evaluate(
+        """() => {
+          const points = app.graph.nodes.find((n) => n.type === 'AttentionDragPoints');
+          const { subgraph } = app.graph.convertToSubgraph(new Set([points]));
+          app.canvas.setGraph(subgraph);
+          const inner = subgraph.nodes.find((n) => n.type === 'AttentionDragPoints');
+          return inner.widgets.find((w) => w.name === 'points').value;
+        }"""
+    )
+    assert inside == stored
+    # Its picture comes from outside of the subgraph.
+    pinned.wait_for_picture()
+    pinned.page.wait_for_function("document.querySelector('.ad-picture-info').textContent.startsWith('wide.png')")
+    pinned.page.evaluate("app.canvas.setGraph(app.rootGraph ?? app.graph.rootGraph)")
+
+
+def test_the_workflow_in_a_saved_png_brings_the_drags_back(pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.35, 0.4), (0.7, 0.6))
+    stored = pinned.stored
+    saved = "Object.values(app.nodeOutputs).flatMap((o) => o.images ?? []).find((i) => i.type === 'output')"
+    pinned.page.evaluate("app.queuePrompt(0)")
+    reference = pinned.page.wait_for_function(saved, timeout=300_000).json_value()
+    pinned.build("tall.png")
+    assert pinned.stored == ""
+    pinned.page.evaluate(
+        """async (reference) => {
+          const response = await fetch(`/view?${new URLSearchParams(reference)}`);
+          await app.handleFile(new File([await response.blob()], "saved.png", { type: "image/png" }));
+        }""",
+        reference,
+    )
+    pinned.wait_for_pairs(1)
+    assert pinned.stored == stored
+    pinned.wait_for_picture()
+
+
+def test_survives_a_reload_of_the_page(pinned: ComfyPage):
+    pinned.build("wide.png")
+    pinned.drag((0.3, 0.3), (0.6, 0.5))
+    stored = pinned.stored
+    # ComfyUI writes the open workflow away a moment after each change.
+    pinned.page.wait_for_timeout(2000)
+    pinned.load()
+    pinned.wait_for_picture()
+    assert pinned.stored == stored
+    assert pinned.page.locator(".ad-pair").count() == 1
+
+
+def test_the_server_refuses_broken_text_with_words_for_a_user(pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    answer = pinned.page.evaluate(
+        """async () => {
+          const { output } = await app.graphToPrompt();
+          for (const node of Object.values(output)) if (node.class_type === 'AttentionDragPoints')
+            node.inputs.points = '{"version": 1, "pairs": [{"handle": [0.5, 0.5]}]}';
+          const response = await fetch('/prompt', { method: 'POST', body: JSON.stringify({ prompt: output }) });
+          return [response.status, await response.text()];
+        }"""
+    )
+    assert answer[0] == 400
+    assert "drag 1 has no target" in json.dumps(json.loads(answer[1]))
