@@ -1,8 +1,9 @@
 """Train the narrow U-Net on cached latents; resumable, scheduled by minutes of training.
 
 The first part of the time goes to 16x16 crops of the 32x32 latents (objects keep their size in cells), the rest
-to whole latents. Latents are read from every ``latents*.npy`` of a folder, looked for again now and then, so more
-may be added while training runs.
+to whole latents. Latents are read from every ``latents*.npy`` of a folder.
+``--workers`` processes share a batch and average their gradients once a step: on a
+busy machine this loses less to waiting than threads that meet after every operation.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import argparse
 import copy
 import json
 import math
+import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn
 
 from .schedule import TIMESTEPS, alphas_cumprod
@@ -55,15 +59,7 @@ class Latents:
     """Every latent of a folder in memory, (N, 4, 32, 32) float16."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.names: set[Path] = set()
-        self.arrays: list[np.ndarray] = []
-        self.refresh()
-
-    def refresh(self) -> None:
-        for path in sorted(set(self.folder.glob("latents*.npy")) - self.names):
-            self.names.add(path)
-            self.arrays.append(np.load(path))
+        self.arrays = [np.load(path) for path in sorted(folder.glob("latents*.npy"))]
         self.total = sum(len(array) for array in self.arrays)
 
     def batch(self, rng: np.random.Generator, count: int, side: int) -> Tensor:
@@ -85,6 +81,21 @@ def learning_rate(step: int, progress: float, peak: float, hold: float = 0.6) ->
     return peak * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
 
 
+def average_over_workers(parameters: list[Tensor], extra: list[float]) -> list[float]:
+    """Replace gradients by their mean over the workers; returns the mean of ``extra`` as well."""
+    if not dist.is_initialized():
+        return extra
+    gradients = [p.grad for p in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients] + [torch.tensor(extra)])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+    return flat[start:].tolist()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latents", type=Path, required=True, help="folder of latents*.npy (tools.demo_model.encode)")
@@ -95,11 +106,20 @@ def main() -> None:
     parser.add_argument("--crop-batch", type=int, default=32)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="threads of a worker")
+    parser.add_argument("--workers", type=int, default=2, help="processes that share a batch")
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    multiprocessing.spawn(train, (args,), nprocs=args.workers)
+
+
+def train(rank: int, args: argparse.Namespace) -> None:
+    """One worker. The first keeps the averaged weights, the clock, the log and the checkpoint."""
+    if args.workers > 1:
+        store = dist.FileStore(str(args.out / f"store-{os.getppid()}"), args.workers)
+        dist.init_process_group("gloo", store=store, rank=rank, world_size=args.workers)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "unet.pt"
     alphas, data = alphas_cumprod(), Latents(args.latents)
     held_out = torch.from_numpy(np.load(args.validation)[:64]).float()
@@ -113,7 +133,9 @@ def main() -> None:
         average.load_state_dict(state["ema"])
         optimiser.load_state_dict(state["optimiser"])
     step, spent, samples = int(state["step"]), float(state["seconds"]), int(state["samples"])
-    rng, generator = np.random.default_rng([17, step]), torch.Generator().manual_seed(1000 + step)
+    rng = np.random.default_rng([17, step, rank])
+    generator = torch.Generator().manual_seed(1000 + step + 100_000 * rank)
+    parameters = list(unet.parameters())
     saved, measured, running, counted = time.monotonic(), time.monotonic(), 0.0, 0
     last = time.monotonic()
     while spent < args.minutes * 60:
@@ -122,21 +144,28 @@ def main() -> None:
         rate = learning_rate(step, progress, args.rate)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        count, side = (args.batch, 32) if whole else (args.crop_batch, 16)
+        total, side = (args.batch, 32) if whole else (args.crop_batch, 16)
+        count = total // args.workers
         clean = data.batch(rng, count, side)
         noise = torch.randn(clean.shape, generator=generator)
         loss = loss_per_image(unet, clean, stratified_timesteps(count, generator), noise, alphas).mean()
         optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        now = time.monotonic()
+        spent, last = spent + now - last, now
+        # The first worker's clock is everybody's.
+        value, clock = average_over_workers(parameters, [loss.item(), spent if rank == 0 else 0.0])
+        spent = clock * args.workers if args.workers > 1 else spent
+        nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        decay = min(0.996, (step + 1) / (step + 10))
+        step, samples = step + 1, samples + count * args.workers
+        if rank:
+            continue
+        decay = min(0.996, step / (step + 9))
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), unet.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
-        step, samples, running, counted = step + 1, samples + count, running + loss.item(), counted + 1
-        now = time.monotonic()
-        spent, last = spent + now - last, now
+        running, counted = running + value, counted + 1
         done = spent >= args.minutes * 60
         if step % 50 == 0 or done:
             row = {"step": step, "seconds": round(spent), "samples": samples, "side": side, "latents": data.total,
@@ -145,7 +174,6 @@ def main() -> None:
             if now - measured > 300 or done:
                 measured = now
                 row["validation_loss"] = validation_loss(average, held_out, alphas)
-                data.refresh()
             with (args.out / "unet.jsonl").open("a") as log:
                 log.write(json.dumps(row) + "\n")
         if now - saved > 150 or done:
