@@ -8,6 +8,7 @@ Where several arrive at one cell, the strongest correlation wins, whatever the o
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from .correlation import reach
 from .errors import InputError
 from .grid import Grid
-from .points import DragPoints
+from .points import DragPair, DragPoints
 
 Falloff = Literal["rigid", "correlation"]
 
@@ -107,7 +108,7 @@ def plan(
     """
     settings = settings or MoveSettings()
     # A canonical order makes ties independent of the order in which the user drew.
-    order = sorted(range(len(points)), key=lambda index: (points.pairs[index].target, points.pairs[index].handle))
+    order = sorted(range(len(points)), key=lambda index: _rank(points.pairs[index]))
     pairs = [points.pairs[index] for index in order]
     points = DragPoints(tuple(pairs), points.image_size)
     scores = scores[:, order].float()
@@ -130,7 +131,8 @@ def plan(
     # A sliver of a strong handle must not outbid another's full cell.
     bid = torch.where(coverage > 0, (strength + 1e-6) * (coverage >= 0.5).float() + 1e-3 * coverage, coverage)
     winner = bid.argmax(1, keepdim=True)
-    arriving = coverage.gather(1, winner)[:, 0]
+    # Other handles' shares count as well: where two drag one element alike, no seam of background opens between.
+    arriving = (coverage * (~anchored).float()[None, :, None, None]).sum(1).clamp(max=1)
     offset = offset.gather(1, winner[:, :, None].expand(-1, 1, 2, -1, -1))[:, 0]
     still = anchored[winner[:, 0]]
     arriving = torch.where(still, torch.zeros_like(arriving), arriving)
@@ -141,6 +143,10 @@ def plan(
     region = widen(changed, settings.transition)
     region = torch.where((held > 0.5) & (changed == 0), torch.zeros_like(region), region)
     return Movement(grid, source, arriving, offset, region)
+
+
+def _rank(pair: DragPair) -> tuple:
+    return pair.target, pair.handle, math.inf if pair.radius is None else pair.radius
 
 
 def splat(
