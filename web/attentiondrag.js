@@ -62,21 +62,26 @@ class NodeHost {
   }
 
   passWheel(event) {
-    // Vue nodes hand the event on to the canvas themselves when it bubbles; over canvas nodes nobody does.
-    if (this.#onVueNode(event)) return;
     event.preventDefault();
     event.stopPropagation();
     app.canvas.processMouseWheel(event);
   }
 
   passPointer(event) {
-    if (this.#onVueNode(event)) return;
+    // Vue nodes hand it on to the canvas by themselves when it bubbles.
+    if (event.currentTarget.closest("[data-node-id]")) return;
     const handlers = { pointerdown: "processMouseDown", pointermove: "processMouseMove", pointerup: "processMouseUp" };
     app.canvas[handlers[event.type]]?.(event);
   }
 
-  #onVueNode(event) {
-    return event.currentTarget.closest("[data-node-id]") !== null;
+  /**
+   * Vue nodes mount a widget's element once. When a graph is loaded again (undo, another tab) the same Vue component
+   * stays, with the element of the node that was there before: it is put in its place.
+   */
+  keepMounted(element) {
+    if (element.isConnected || app.canvas?.graph !== this.#node.graph) return;
+    const left = document.querySelector(`[data-node-id="${CSS.escape(String(this.#node.id))}"] .ad-picker`);
+    left?.replaceWith(element);
   }
 
   findPicture() {

@@ -33,6 +33,7 @@ _SETUP = """async ({text, picture, properties}) => {
     commit: () => { host.commits += 1; },
     passWheel: () => { host.wheels += 1; },
     passPointer: () => { host.pointers += 1; },
+    keepMounted: () => {},
     findPicture: () => host.picture,
     hasImageLink: () => host.picture !== null,
     isLinked: () => host.linked,

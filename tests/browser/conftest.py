@@ -12,11 +12,11 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser
 
 from scripts.base_directory import BaseDirectory, make_base_directory
+from scripts.chromium import launch
+from scripts.comfy_page import ComfyPage
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.server import ComfyServer
 from tests.browser.bench import Bench, open_bench, picture
-from tests.browser.chromium import launch
-from tests.browser.comfy_page import ComfyPage
 from tests.browser.frontends import newest_frontend
 from tests.comfy.graphs import CHECKPOINT
 from tests.comfy.tiny_checkpoint import write_checkpoint

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.browser.comfy_page import ComfyPage
+from scripts.comfy_page import ComfyPage
 from tests.browser.conftest import ODD_NAME, FrontEnds
 from tests.comfy.graphs import CHECKPOINT
 

@@ -28,6 +28,7 @@ const BROKEN_PROPERTY = "attentiondrag_broken";
  * @property {() => void} commit tells ComfyUI that a change is complete
  * @property {(event: WheelEvent) => void} passWheel
  * @property {(event: PointerEvent) => void} passPointer
+ * @property {(element: HTMLElement) => void} keepMounted sees to it that the element is on the page, if it should be
  * @property {() => object|null} findPicture see sources.js, with `url` filled in
  * @property {() => boolean} hasImageLink
  * @property {() => boolean} isLinked whether the stored text comes from another node
@@ -129,6 +130,7 @@ export class Picker {
    */
   tick() {
     if (this.#pointer.busy) return;
+    this.#host.keepMounted(this.element);
     this.#readStored();
     this.#readPicture();
     this.#readResults();

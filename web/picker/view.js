@@ -44,7 +44,13 @@ export class View {
       this.ground,
       this.points,
     );
-    for (const type of ["focusin", "focusout"]) this.stage.addEventListener(type, () => this.draw());
+    for (const type of ["focusin", "focusout"]) {
+      this.stage.addEventListener(type, () => {
+        // Where nodes are drawn by Vue, ComfyUI takes the wheel before it gets here, but not from such an element.
+        this.stage.dataset.captureWheel = String(type === "focusin");
+        this.draw();
+      });
+    }
     this.image.hidden = true;
     this.overlay.hidden = true;
   }

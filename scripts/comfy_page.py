@@ -1,4 +1,4 @@
-"""ComfyUI's real page with a graph that holds the picker."""
+"""ComfyUI's own page in a browser, with a graph that holds the picker: for tests and screenshots."""
 
 from __future__ import annotations
 
