@@ -9,6 +9,7 @@ from .capture import AttentionDragCapture
 from .composite import AttentionDragComposite
 from .edit import AttentionDragEdit
 from .inversion import AttentionDragInversion
+from .load_diffusers import AttentionDragLoadDiffusers
 from .mask import AttentionDragMask
 from .points import AttentionDragPoints
 from .sampler import AttentionDragSampler, AttentionDragSamplerSelect
@@ -28,6 +29,7 @@ class AttentionDragExtension(ComfyExtension):
             AttentionDragSamplerSelect,
             AttentionDragComposite,
             AttentionDragEdit,
+            AttentionDragLoadDiffusers,
         ]
 
 

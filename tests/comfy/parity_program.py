@@ -1,5 +1,5 @@
 """Runs the same weights through both backends and writes how far apart they are; a program of its own, because
-ComfyUI's modules belong into a process that is theirs: ``python parity_program.py COMFYUI FAMILY RESULT.json``.
+ComfyUI's modules belong into a process that is theirs: ``python parity_program.py COMFYUI RESULT.json``.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MATCHING = {
 }
 
 
-def main(comfyui: str, family: str, result: str) -> None:
-    """Compares one family, or the demo model's stand-in, and writes the figures."""
+def main(comfyui: str, result: str) -> None:
+    """Compares every family, and the demo model's stand-in, and writes the figures."""
     sys.argv = ["comfyui", "--cpu", "--force-fp32"]
     sys.path[0] = comfyui
     # By its own folder: ComfyUI has a package "tests", too.
@@ -36,7 +36,8 @@ def main(comfyui: str, family: str, result: str) -> None:
     import torch
 
     torch.set_grad_enabled(False)
-    figures = compare_stand_in(Path(result).parent) if family == "stand-in" else compare_family(family)
+    figures = {family: compare_family(family) for family in MATCHING}
+    figures["stand-in"] = compare_stand_in(Path(result).parent)
     Path(result).write_text(json.dumps(figures))
 
 
@@ -120,7 +121,7 @@ def compare(direct, native, latent, size) -> dict:
 
     sigmas = [host.sigmas(STEPS, STRENGTH) for host in (direct, native)]
     plan = CapturePlan(storage="cpu")
-    ours, theirs = (host.invert(latent, sigmas[0], plan, 1) for host in (direct, native))
+    ours, theirs = (host.invert(latent, sigmas[0], plan, 1, None) for host in (direct, native))
     figures = {
         "same layers": ours.layers == theirs.layers,
         "layers": len(ours.layers),
