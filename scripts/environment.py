@@ -9,7 +9,6 @@ left as it is: torch is installed only where it cannot be imported, and never up
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -67,7 +66,8 @@ def project_requirements(*extras: str) -> list[str]:
 def ensure_environment(requirements: Sequence[str]) -> Path:
     """Return the interpreter of an environment that has torch and ``requirements``; make it if need be.
 
-    A stamp in the environment remembers what was installed, so the next call with the same list is immediate.
+    A stamp in the environment remembers what was installed last, so the next call is immediate unless it
+    asks for more, or for another ComfyUI's pins.
 
     Raises:
         SetupError: Python without ``venv``, or pip failed.
@@ -83,8 +83,8 @@ def ensure_environment(requirements: Sequence[str]) -> Path:
                 "On Debian and Ubuntu: apt-get install python3-venv"
             )
     wanted = sorted(set(requirements))
-    stamp = venv / f".attentiondrag-{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]}"
-    if stamp.exists():
+    stamp = venv / ".attentiondrag-requirements"
+    if stamp.exists() and set(wanted) <= set(stamp.read_text(encoding="utf-8").splitlines()):
         return python
     torch = _installed_torch(python)
     if not torch:
