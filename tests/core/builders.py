@@ -70,4 +70,5 @@ def inversion(sigmas, clean: torch.Tensor, noise: torch.Tensor | None = None) ->
 def still(grid: Grid, batch: int = 1) -> Movement:
     """A movement of nothing."""
     zeros = torch.zeros(batch, *grid.latent_size)
-    return Movement(grid, zeros, zeros, zeros[:, None].repeat(1, 2, 1, 1), zeros)
+    nothing = torch.zeros(batch, *grid.image_size)
+    return Movement(grid, nothing, zeros, zeros, zeros[:, None].repeat(1, 2, 1, 1), zeros)

@@ -204,7 +204,9 @@ def test_recorded_maps_of_a_unet_are_dense_attention_of_its_projections():
     for level, grid in enumerate(((7, 6), (4, 3), (2, 2))):
         maps = [
             dense(*call["projections"][layer.name], layer.heads).mean(1)
-            for call in chosen for layer in LAYERS if layer.level == level
+            for call in chosen
+            for layer in LAYERS
+            if layer.level == level
         ]
         assert torch.allclose(record.maps[grid].double(), torch.stack(maps).mean(0), atol=1e-3)
 
@@ -298,11 +300,15 @@ def test_sides_and_levels_choose_the_layers():
     assert names(CapturePlan(sides=()).correlation_layers(LAYERS, (8, 8))) == everything
     assert names(CapturePlan(sides=("up",)).correlation_layers(LAYERS, (8, 8))) == ["up.1", "up.0"]
     assert names(CapturePlan(sides=(), levels=(1, 2)).correlation_layers(LAYERS, (8, 8))) == [
-        "down.1", "middle", "up.1"
+        "down.1",
+        "middle",
+        "up.1",
     ]
     assert names(CapturePlan(sides=("down",), levels=(1,)).correlation_layers(LAYERS, (8, 8))) == ["down.1"]
     assert names(CapturePlan(consistency_sides=("middle", "up")).consistency_layers(LAYERS)) == [
-        "middle", "up.1", "up.0"
+        "middle",
+        "up.1",
+        "up.0",
     ]
     assert names(CapturePlan(consistency_sides=()).consistency_layers(LAYERS)) == everything
     assert CapturePlan(storage="off").consistency_layers(LAYERS) == ()
@@ -329,10 +335,13 @@ def test_a_choice_of_no_layer_says_what_there_is():
 @pytest.mark.parametrize(
     ("bad", "input", "shown"),
     [
-        ({"noise_range": (0.5, 0.5)}, "noise_range", "0.5"), ({"noise_range": (0.8, 0.2)}, "noise_range", "0.8"),
-        ({"noise_range": (-0.1, 0.5)}, "noise_range", "-0.1"), ({"noise_range": (0.0, 1.1)}, "noise_range", "1.1"),
+        ({"noise_range": (0.5, 0.5)}, "noise_range", "0.5"),
+        ({"noise_range": (0.8, 0.2)}, "noise_range", "0.8"),
+        ({"noise_range": (-0.1, 0.5)}, "noise_range", "-0.1"),
+        ({"noise_range": (0.0, 1.1)}, "noise_range", "1.1"),
         ({"noise_range": (math.nan, 1.0)}, "noise_range", "nan"),
-        ({"correlation_steps": 0}, "correlation_steps", "0"), ({"budget_mb": 0}, "budget_mb", "0 MB"),
+        ({"correlation_steps": 0}, "correlation_steps", "0"),
+        ({"budget_mb": 0}, "budget_mb", "0 MB"),
     ],
 )
 def test_bad_plans_are_refused(bad, input, shown):

@@ -71,8 +71,9 @@ def test_any_text_is_read_or_refused_with_an_input_error(text):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["handle", "target", "radius", "pairs", "version"]), inner, max_size=4
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["handle", "target", "radius", "pairs", "version"]), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -104,8 +105,17 @@ def test_not_an_object(text):
 
 
 @pytest.mark.parametrize(
-    ("version", "shown"), [(2, "2"), (10**30, "1" + "0" * 30), (0, "0"), (-1, "-1"), (True, "True"), ("1", "'1'"),
-                           (1.5, "1.5"), (None, "None")]
+    ("version", "shown"),
+    [
+        (2, "2"),
+        (10**30, "1" + "0" * 30),
+        (0, "0"),
+        (-1, "-1"),
+        (True, "True"),
+        ("1", "'1'"),
+        (1.5, "1.5"),
+        (None, "None"),
+    ],
 )
 def test_another_version(version, shown):
     message = told(json.dumps({"version": version, "pairs": [GOOD]}))
@@ -153,10 +163,22 @@ def test_a_missing_end_is_named(end):
 @pytest.mark.parametrize(
     ("literal", "shown"),
     [
-        ("[NaN, 0.5]", "nan"), ("[0.5, Infinity]", "inf"), ("[-Infinity, 0]", "-inf"), ("[1e999, 0]", "inf"),
-        ("[true, 0.5]", "True"), ("[0.5, false]", "False"), ('["0.5", 0.5]', "'0.5'"), ("[null, 0.5]", "None"),
-        ("[0.5]", "[0.5]"), ("[0.1, 0.2, 0.3]", "0.3"), ("0.5", "0.5"), ('"0.5 0.5"', "0.5 0.5"), ("{}", "{}"),
-        ("[[0.5], 0.5]", "[[0.5], 0.5]"), ("[]", "[]"), (f"[1{'0' * 400}, 0.5]", "1000"),
+        ("[NaN, 0.5]", "nan"),
+        ("[0.5, Infinity]", "inf"),
+        ("[-Infinity, 0]", "-inf"),
+        ("[1e999, 0]", "inf"),
+        ("[true, 0.5]", "True"),
+        ("[0.5, false]", "False"),
+        ('["0.5", 0.5]', "'0.5'"),
+        ("[null, 0.5]", "None"),
+        ("[0.5]", "[0.5]"),
+        ("[0.1, 0.2, 0.3]", "0.3"),
+        ("0.5", "0.5"),
+        ('"0.5 0.5"', "0.5 0.5"),
+        ("{}", "{}"),
+        ("[[0.5], 0.5]", "[[0.5], 0.5]"),
+        ("[]", "[]"),
+        (f"[1{'0' * 400}, 0.5]", "1000"),
     ],
 )
 def test_a_malformed_end_is_named_with_its_value(end, literal, shown):
@@ -187,8 +209,16 @@ def test_a_target_outside_the_image_is_allowed():
 
 @pytest.mark.parametrize(
     ("literal", "shown"),
-    [("0", "0"), ("-0.1", "-0.1"), ("NaN", "nan"), ("Infinity", "inf"), ("true", "True"), ('"1"', "'1'"), ("[1]", "[1]"),
-     (f"1{'0' * 400}", "1000")],
+    [
+        ("0", "0"),
+        ("-0.1", "-0.1"),
+        ("NaN", "nan"),
+        ("Infinity", "inf"),
+        ("true", "True"),
+        ('"1"', "'1'"),
+        ("[1]", "[1]"),
+        (f"1{'0' * 400}", "1000"),
+    ],
 )
 def test_a_bad_radius_is_named_with_its_value(literal, shown):
     entry = json.dumps({**GOOD, "radius": "HERE"}).replace('"HERE"', literal)

@@ -229,9 +229,7 @@ def test_the_share_of_consistent_steps_counts_from_the_noisy_end(share):
 
 
 def test_only_the_captured_layers_are_changed():
-    inversion = invert(
-        ToyUNet(), latent(1, SIZE), sigmas(3), CapturePlan(storage="cpu", consistency_sides=("up",))
-    )
+    inversion = invert(ToyUNet(), latent(1, SIZE), sigmas(3), CapturePlan(storage="cpu", consistency_sides=("up",)))
     for call in reads(inversion, SampleSettings(consistency="replace")):
         changed = {name for name in call["read"] if not torch.equal(call["read"][name], call["tokens"][name])}
         assert changed == {"up.0", "up.1"}

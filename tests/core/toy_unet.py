@@ -55,9 +55,7 @@ class SelfAttention(nn.Module):
         query, key, value = self.to_q(tokens), self.to_k(source), self.to_v(source)
         if hooks is not None and hooks.wants_projections(self.layer):
             hooks.projections(self.layer, query, key, everything)
-        query, key, value = (
-            part.unflatten(-1, (self.layer.heads, -1)).transpose(1, 2) for part in (query, key, value)
-        )
+        query, key, value = (part.unflatten(-1, (self.layer.heads, -1)).transpose(1, 2) for part in (query, key, value))
         out = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         return planes + self.to_out(out).transpose(1, 2).unflatten(2, (height, width))
 

@@ -1,0 +1,278 @@
+"""The whole method on a toy model: encode, invert, find, move, sample, decode, composite."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from core.capture import CapturePlan
+from core.edit import EditSettings, check_image, edit
+from core.errors import InputError
+from core.movement import MoveSettings
+from core.points import DragPair, DragPoints, make_points
+from core.sampling import SampleSettings
+from tests.core import toy_unet
+from tests.core.builders import uniform
+from tests.core.toy_unet import Spy
+
+FEW = EditSettings(steps=8, strength=0.7, feather=4)
+
+
+def picture(batch: int = 1, height: int = 75, width: int = 90) -> torch.Tensor:
+    """A textured ground with a bright textured square at rows 16..40, columns 16..40."""
+    ground = 0.2 + 0.2 * uniform(batch, height, width, 3, seed=3)
+    ground[:, 16:40, 16:40] = 0.7 + 0.25 * uniform(batch, 24, 24, 3, seed=4)
+    return ground
+
+
+def square(height: int = 75, width: int = 90) -> torch.Tensor:
+    mask = torch.zeros(1, height, width)
+    mask[:, 16:40, 16:40] = 1
+    return mask
+
+
+def by_pixels(dx: float, dy: float, height: int = 75, width: int = 90) -> DragPoints:
+    return make_points([((28 / width, 28 / height), ((28 + dx) / width, (28 + dy) / height))])
+
+
+@pytest.mark.parametrize("size", [(75, 90), (64, 64), (41, 97), (40, 61)])
+def test_any_size_and_batch(size):
+    image = uniform(2, *size, 3)
+    result = edit(toy_unet.host(), image, by_pixels(12, 5, *size), FEW)
+    height, width = size
+    assert result.image.shape == image.shape and result.image.dtype == torch.float32
+    assert result.mask.shape == result.region.shape == (2, height, width)
+    assert result.scores.shape == (2, 1, -(-height // 8), -(-width // 8))
+    for value in (result.image, result.mask, result.region, result.scores):
+        assert value.device.type == "cpu"
+        assert torch.isfinite(value).all() and (value >= 0).all() and (value <= 1).all()
+    outside = result.region == 0
+    assert torch.equal(result.image[outside], image[outside])
+
+
+@pytest.mark.parametrize("keep_element", [False, True])
+def test_outside_the_region_the_picture_is_the_sources_bit_for_bit(keep_element):
+    image = picture(2)
+    settings = dataclasses.replace(FEW, keep_element=keep_element)
+    result = edit(toy_unet.host(), image, by_pixels(32, 16), settings, mask=square())
+    outside = result.region == 0
+    assert 0.2 < float(outside.float().mean()) < 0.9
+    assert torch.equal(result.image[outside], image[outside])
+    assert not torch.allclose(result.image[~outside], image[~outside], atol=0.05)
+
+
+def test_without_keep_pixels_the_background_is_the_autoencoders_round_trip():
+    image, host = picture(), toy_unet.host()
+    result = edit(host, image, by_pixels(32, 16), dataclasses.replace(FEW, keep_pixels=False), mask=square())
+    grid = result.movement.grid
+    roundtrip = grid.crop_image(host.decode(host.encode(grid.pad_image(image)))).clamp(0, 1)
+    # The toy decoder sees one cell at a time, so that the region's own border is where the change ends.
+    still = (result.movement.region == 0).repeat_interleave(8, 1).repeat_interleave(8, 2)[:, :75, :90]
+    still &= grid.cells_to_image_mask(result.movement.arriving) == 0
+    assert float(still.float().mean()) > 0.2
+    assert torch.allclose(result.image[still], roundtrip[still], atol=1e-5)
+    assert not torch.allclose(result.image[still], image[still], atol=1e-2)
+
+
+def test_the_element_arrives_with_all_its_detail_and_leaves_its_place():
+    image = picture()
+    settings = dataclasses.replace(FEW, sample=SampleSettings(preserve=1.0))
+    result = edit(toy_unet.host(), image, by_pixels(32, 16), settings, mask=square())
+    # A cell within the rim, where neither feather nor transition reaches.
+    arrived, element = result.image[:, 40:48, 56:64], image[:, 24:32, 24:32]
+    assert torch.allclose(arrived, element, atol=1e-2)
+    # The ground is dark; what is left behind must be nearer to it than to the element.
+    left = result.image[:, 24:32, 24:32]
+    assert float(left.mean()) < 0.5 < float(element.mean())
+
+
+@pytest.mark.parametrize("dx", [8, 20])
+def test_sub_cell_drags_move_by_pixels(dx):
+    image = picture()
+    settings = dataclasses.replace(FEW, sample=SampleSettings(preserve=1.0))
+    result = edit(toy_unet.host(), image, by_pixels(dx + 4, 0), settings, mask=square())
+    # Brightness balances where the element now is.
+    bright = (result.image - image).mean(-1).clamp(min=0)[0]
+    x = torch.arange(90.0) + 0.5
+    right = float((bright.sum(0) * x).sum() / bright.sum())
+    # It covers new ground from its old right border on to its new one.
+    covered = (max(40, 16 + dx + 4) + 40 + dx + 4) / 2
+    assert right == pytest.approx(covered, abs=4)
+
+
+def test_a_zero_drag_gives_the_source():
+    image = picture(2)
+    points = DragPoints((DragPair((0.3, 0.4), (0.3, 0.4)), DragPair((0.8, 0.8), (0.8, 0.8))))
+    result = edit(toy_unet.host(), image, points, FEW)
+    assert torch.equal(result.image, image)
+    assert not result.region.any()
+
+
+def test_the_given_mask_is_what_moves():
+    image = picture(2)
+    own = edit(toy_unet.host(), image, by_pixels(32, 16), FEW)
+    given = edit(toy_unet.host(), image, by_pixels(32, 16), FEW, mask=square())
+    assert torch.equal(given.mask, square().expand(2, -1, -1))
+    assert not torch.equal(given.mask, own.mask)
+    assert torch.equal(given.movement.source, given.movement.grid.image_mask_to_cells(given.mask))
+    each = torch.cat([square(), torch.zeros(1, 75, 90)])
+    result = edit(toy_unet.host(), image, by_pixels(32, 16), FEW, mask=each)
+    assert torch.equal(result.image[1], image[1]) and not torch.equal(result.image[0], image[0])
+
+
+def test_the_same_input_gives_the_same_picture():
+    one, two = (edit(toy_unet.host(), picture(2), by_pixels(21, 6), FEW) for _ in range(2))
+    for name in ("image", "mask", "region", "scores"):
+        assert torch.equal(getattr(one, name), getattr(two, name))
+
+
+def test_nothing_given_is_written_to():
+    image, mask = picture(), square()
+    kept = image.clone(), mask.clone()
+    edit(toy_unet.host(), image, by_pixels(21, 6), FEW, mask=mask)
+    assert torch.equal(image, kept[0]) and torch.equal(mask, kept[1])
+
+
+def test_images_of_a_batch_do_not_mix():
+    images = torch.cat([picture(), uniform(1, 75, 90, 3, seed=8)])
+    both = edit(toy_unet.host(), images, by_pixels(32, 16), FEW, mask=square())
+    alone = edit(toy_unet.host(), images[:1], by_pixels(32, 16), FEW, mask=square())
+    assert torch.allclose(both.image[:1], alone.image, atol=1e-2)
+    assert torch.allclose(both.scores[:1], alone.scores, atol=1e-2)
+
+
+def test_recomputing_keys_and_values_gives_the_same_picture():
+    results = [
+        edit(
+            toy_unet.host(),
+            picture(),
+            by_pixels(32, 16),
+            dataclasses.replace(FEW, refinements=4, capture=CapturePlan(storage=storage)),
+            mask=square(),
+        ).image
+        for storage in ("cpu", "device", "recompute")
+    ]
+    assert torch.equal(results[0], results[1])
+    assert torch.allclose(results[0], results[2], atol=5e-3)
+
+
+def test_the_automatic_region_holds_the_handle_and_reaches_no_further_than_the_radius():
+    pair = by_pixels(20, 0).pairs[0]
+    points = DragPoints((dataclasses.replace(pair, radius=0.2),))
+    result = edit(toy_unet.host(), picture(), points, FEW)
+    assert result.mask[0, 28, 28] > 0
+    y, x = result.movement.grid.cell_centres()
+    beyond = torch.hypot(x - 3.5, y - 3.5) > 0.2 * 75 / 8 + 0.01
+    assert not result.scores[0, 0][beyond].any() and not result.movement.source[0][beyond].any()
+
+
+def test_steps_are_counted_over_inversion_and_sampling():
+    seen = []
+    result = edit(toy_unet.host(), picture(), by_pixels(8, 0), FEW, on_step=lambda *step: seen.append(step))
+    assert [done for done, _, _ in seen] == list(range(1, 2 * result.inversion.steps + 1))
+    assert all(x.shape == clean.shape == result.inversion.clean.shape for _, x, clean in seen)
+
+
+def test_the_number_of_evaluations():
+    for storage, refinements, expected in (("cpu", 0, 12), ("cpu", 2, 24), ("recompute", 0, 18), ("off", 0, 12)):
+        host = toy_unet.host()
+        host.denoiser = spy = Spy(host.denoiser)
+        settings = dataclasses.replace(FEW, refinements=refinements, capture=CapturePlan(storage=storage))
+        edit(host, picture(), by_pixels(8, 0), settings)
+        assert len(spy.calls) == expected
+
+
+class Stop(Exception):
+    """Raised as an interrupt."""
+
+
+@pytest.mark.parametrize("when", [2, 8])
+def test_an_interrupt_gets_through_and_the_next_edit_is_unharmed(when):
+    host = toy_unet.host()
+    whole = edit(host, picture(), by_pixels(21, 6), FEW).image
+
+    def stop(done, *_):
+        if done == when:
+            raise Stop
+
+    with pytest.raises(Stop):
+        edit(host, picture(), by_pixels(21, 6), FEW, on_step=stop)
+    assert torch.equal(edit(host, picture(), by_pixels(21, 6), FEW).image, whole)
+
+
+def test_sampling_may_have_a_conditioning_of_its_own():
+    host = toy_unet.host()
+    plain = edit(host, picture(), by_pixels(32, 16), FEW, mask=square())
+    host.sampling_denoiser = toy_unet.ToyUNet(seed=9)
+    other = edit(host, picture(), by_pixels(32, 16), FEW, mask=square())
+    assert torch.equal(plain.inversion.trajectory, other.inversion.trajectory)
+    assert not torch.allclose(plain.image, other.image, atol=1e-3)
+
+
+def test_another_models_inversion_is_not_sampled():
+    one, other = toy_unet.host(0), toy_unet.host(1)
+    result = edit(one, picture(), by_pixels(8, 0), FEW)
+    with pytest.raises(InputError) as caught:
+        other.sample(result.inversion, result.inversion.noisy, None, None, SampleSettings(), None)
+    assert caught.value.input == "inversion"
+
+
+def test_several_drags_in_any_order():
+    pairs = make_points([((0.3, 0.35), (0.5, 0.35)), ((0.35, 0.4), (0.2, 0.6)), ((0.8, 0.8), (1.3, 0.9))]).pairs
+    images = [
+        edit(toy_unet.host(), picture(), DragPoints(order), FEW).image
+        for order in (pairs, pairs[::-1], (pairs[1], pairs[0], pairs[2]))
+    ]
+    for other in images[1:]:
+        assert torch.allclose(images[0], other, atol=1e-4)
+
+
+def test_dragged_out_of_the_image_the_element_is_gone():
+    result = edit(toy_unet.host(), picture(), by_pixels(-200, 0), FEW, mask=square())
+    assert float(result.image[:, 20:36, 20:36].mean()) < 0.55 < float(picture()[:, 20:36, 20:36].mean())
+
+
+def test_stretching_falloff_runs():
+    result = edit(
+        toy_unet.host(),
+        picture(),
+        by_pixels(24, 0),
+        dataclasses.replace(FEW, move=MoveSettings(falloff="correlation")),
+        mask=square(),
+    )
+    assert torch.isfinite(result.image).all()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [torch.zeros(1, 20, 20, 4), torch.zeros(1, 20, 20), torch.zeros(0, 20, 20, 3), torch.zeros(1, 0, 20, 3)],
+    ids=lambda image: str(tuple(image.shape)),
+)
+def test_an_image_of_another_shape_is_refused(image):
+    with pytest.raises(InputError) as caught:
+        edit(toy_unet.host(), image, by_pixels(8, 0), FEW)
+    assert caught.value.input == "image" and str(tuple(image.shape)) in str(caught.value)
+
+
+def test_an_image_that_is_not_finite_is_refused():
+    image = picture()
+    image[0, 3, 4, 1] = float("nan")
+    with pytest.raises(InputError) as caught:
+        check_image(image, "source")
+    assert caught.value.input == "source"
+
+
+@pytest.mark.parametrize("shape", [(1, 90, 75), (1, 75, 91), (3, 75, 90)])
+def test_a_mask_of_another_size_or_batch_is_refused(shape):
+    with pytest.raises(InputError) as caught:
+        edit(toy_unet.host(), picture(2), by_pixels(8, 0), FEW, mask=torch.ones(shape))
+    assert caught.value.input == "mask"
+
+
+@pytest.mark.parametrize("bad", [{"steps": 0}, {"strength": 0.0}, {"strength": 1.5}, {"refinements": -1}])
+def test_settings_out_of_range_are_refused(bad):
+    with pytest.raises(InputError) as caught:
+        edit(toy_unet.host(), picture(), by_pixels(8, 0), dataclasses.replace(FEW, **bad))
+    assert caught.value.input == next(iter(bad))
