@@ -207,10 +207,12 @@ export class View {
     assign(mark.handleRing, { cx: from.x, cy: from.y, r: (HANDLE_RADIUS + 3.5) * size, "stroke-width": 2 * size });
     assign(mark.number, { x: from.x, y: from.y, "font-size": (index > 8 ? 9 : 11) * size });
     mark.number.textContent = String(index + 1);
-    assign(mark.targetHalo, { cx: to.x, cy: to.y, r: TARGET_RADIUS * size, "stroke-width": 4.6 * size });
-    assign(mark.circle, { cx: to.x, cy: to.y, r: TARGET_RADIUS * size, "stroke-width": 2.4 * size });
+    // An anchor's target would vanish under its handle: it goes round it.
+    const ring = (Math.hypot(to.x - from.x, to.y - from.y) < 3 ? HANDLE_RADIUS + 5 : TARGET_RADIUS) * size;
+    assign(mark.targetHalo, { cx: to.x, cy: to.y, r: ring, "stroke-width": 4.6 * size });
+    assign(mark.circle, { cx: to.x, cy: to.y, r: ring, "stroke-width": 2.4 * size });
     assign(mark.dot, { cx: to.x, cy: to.y, r: 2 * size });
-    assign(mark.targetRing, { cx: to.x, cy: to.y, r: (TARGET_RADIUS + 5) * size, "stroke-width": 2 * size });
+    assign(mark.targetRing, { cx: to.x, cy: to.y, r: ring + 5 * size, "stroke-width": 2 * size });
 
     const limited = pair.radius !== null;
     mark.radius.style.display = limited ? "" : "none";
