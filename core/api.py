@@ -171,7 +171,8 @@ def correlate(source: Source, points: PointsLike) -> torch.Tensor:
 def mask(source: Source, points: PointsLike, settings: EditSettings | None = None) -> torch.Tensor:
     """What would be moved, (B, H, W) in 0..1 at the picture's size; ``settings.mask`` is used."""
     settings = settings or EditSettings()
-    return masking.region(correlate(source, points), source.grid, _bound(source, points), settings.mask)
+    scores = correlate(source, points)
+    return masking.region(scores, source.grid, _bound(source, points), settings.mask, source.image)
 
 
 def drag(
@@ -187,7 +188,7 @@ def drag(
     bound = _bound(source, points)
     scores = correlate(source, bound)
     if region is None:
-        region = masking.region(scores, source.grid, bound, settings.mask)
+        region = masking.region(scores, source.grid, bound, settings.mask, source.image)
     else:
         region = masking.combine(torch.zeros(source.image.shape[:3]), region, "replace")
     plan = moving.plan(scores, region, source.grid, bound, settings.move)
@@ -209,7 +210,7 @@ def sample(
     Args:
         model: the one that inverted the source (LoRAs may differ).
         prompt, negative_prompt, guidance: as for ``edit``.
-        settings: ``sample``, ``keep_pixels``, ``keep_detail`` and ``feather`` of it are used.
+        settings: ``sample``, ``keep_pixels``, ``keep_element`` and ``feather`` of it are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
     """
     settings = settings or EditSettings()
@@ -221,7 +222,7 @@ def sample(
             on_step(index + 1, x, denoised)
 
     latent = host.sample(source.inversion, start, dragged, None, settings.sample, stepped)
-    return editing.finish(host, source.image, latent, source.inversion, dragged.movement, settings)
+    return editing.finish(host, source.image, latent, dragged.movement, settings)
 
 
 def edit(

@@ -1,7 +1,7 @@
 """Back to the user's own pixels.
 
-Only the edit region shows what the autoencoder decoded; everything else is the source, bit for bit. The
-autoencoder's blur on the moved element is mended, too: what decoding lost of the source travels with it.
+Only the edit region shows what the autoencoder decoded; everything else is the source, bit for bit. The moved
+element can keep its own pixels, too, so that the autoencoder blurs neither.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ import torch.nn.functional as F
 
 from .errors import InputError
 from .mask import soften
-from .movement import Movement
+from .movement import Movement, widen
 
 
-def region_mask(movement: Movement, feather: int = 8) -> torch.Tensor:
-    """The edit region (B, H, W) at image size, its soft edge inside of it over ``feather`` px."""
-    region = movement.grid.cells_to_image_mask((movement.region > 0.01).float())
-    inside = (region > 0.5).float()
-    return soften(inside, -(feather // 2), feather) * inside if feather else inside
+def region_mask(movement: Movement, margin: int = 4, feather: int = 8) -> torch.Tensor:
+    """The part of the picture that an edit shows, (B, H, W) in 0..1 at image size.
+
+    What left and what arrived, to the pixel, with ``margin`` px around it (where the autoencoder's and the
+    model's shading of the seam shows) and a soft edge of ``feather`` px outside of that.
+    """
+    _, arrived = carry(movement.mask[..., None], movement)
+    changed = torch.maximum(movement.mask, arrived)
+    grown = soften((changed > 0.1).float(), margin + feather // 2)
+    return soften(grown, 0, feather // 2).clamp(0, 1)
 
 
 def composite(source: torch.Tensor, edited: torch.Tensor, region: torch.Tensor) -> torch.Tensor:
@@ -57,40 +62,43 @@ def composite(source: torch.Tensor, edited: torch.Tensor, region: torch.Tensor) 
     return torch.where(share > 0, share * edited + (1 - share) * source, source)
 
 
-def carried_detail(source: torch.Tensor, roundtrip: torch.Tensor, movement: Movement) -> torch.Tensor:
-    """What decoding lost of the source, carried to where the element went.
+def carry(image: torch.Tensor, movement: Movement) -> tuple[torch.Tensor, torch.Tensor]:
+    """The moved element's own pixels at its destination.
 
     Args:
-        source: (B, H, W, C) in 0..1.
-        roundtrip: the same after encoding and decoding.
+        image: (B, H, W, C) source.
+        movement: where everything goes.
 
     Returns:
-        (B, H, W, C) to be added to the decoded edit; 0 where nothing arrived.
+        (B, H, W, C) the picture as it arrives, and (B, H, W) the share of each pixel that the element covers.
     """
     grid = movement.grid
-    device = source.device
-    arriving = grid.cells_to_image_mask(movement.arriving).to(device)
-    offset = (
-        torch.stack(
-            [grid.cells_to_image_mask(_nearest_filled(movement, plane)) for plane in movement.offset.unbind(1)],
-            1,
-        ).to(device)
-        * grid.cell
-    )
+    device = image.device
+    # Offsets are constant over an element but end at its rim: they are continued, the mask cuts the shape.
+    planes = [grid.cells_to_image_mask(_continued(movement, plane)) for plane in movement.offset.unbind(1)]
+    offset = torch.stack(planes, -1).to(device) * grid.cell
     height, width = grid.image_size
     y, x = torch.meshgrid(
         torch.arange(height, device=device, dtype=torch.float32),
         torch.arange(width, device=device, dtype=torch.float32),
         indexing="ij",
     )
-    positions = torch.stack([x - offset[:, 0], y - offset[:, 1]], -1)
+    positions = torch.stack([x, y], -1) - offset
     normalised = (positions + 0.5) * positions.new_tensor([2 / width, 2 / height]) - 1
-    lost = (source - roundtrip).movedim(-1, 1).float()
-    carried = F.grid_sample(lost, normalised, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return (carried * arriving[:, None].clamp(0, 1)).movedim(1, -1)
+    planes = torch.cat([image, movement.mask[..., None].to(image)], -1).movedim(-1, 1).float()
+    carried = F.grid_sample(planes, normalised, mode="bilinear", padding_mode="border", align_corners=False)
+    covered = grid.spread_cells(widen((movement.arriving > 0).float(), 1)).to(device)
+    inside = ((normalised.abs() <= 1).all(-1)).float()
+    return carried[:, :-1].movedim(1, -1), carried[:, -1] * covered * inside
 
 
-def _nearest_filled(movement: Movement, plane: torch.Tensor) -> torch.Tensor:
+def keep_element(source: torch.Tensor, edited: torch.Tensor, movement: Movement) -> torch.Tensor:
+    """Gives the moved element its own pixels back, sharp as they were; (B, H, W, C) like ``edited``."""
+    carried, share = carry(source.to(edited), movement)
+    return edited + share[..., None].to(edited) * (carried - edited)
+
+
+def _continued(movement: Movement, plane: torch.Tensor) -> torch.Tensor:
     """An offset plane (B, h, w) continued past the covered cells, so that interpolation at the rim keeps its value."""
     covered = (movement.arriving > 0).float()[:, None]
     value = plane[:, None] * covered

@@ -33,8 +33,8 @@ class EditSettings:
         refinements: extra evaluations per inversion step.
         capture, mask, move, fill, sample: see there.
         keep_pixels: composite with the source's own pixels outside the edit region.
-        keep_detail: let what the autoencoder loses travel with the element.
-        feather: soft edge of the composite, px.
+        keep_element: give the moved element its own pixels back, too; off, it is what the model made of it.
+        margin, feather: of the composite round what left and what arrived, px.
     """
 
     steps: int = 50
@@ -46,7 +46,8 @@ class EditSettings:
     fill: FillSettings = field(default_factory=FillSettings)
     sample: SampleSettings = field(default_factory=SampleSettings)
     keep_pixels: bool = True
-    keep_detail: bool = True
+    keep_element: bool = True
+    margin: int = 4
     feather: int = 8
 
 
@@ -103,7 +104,7 @@ def edit(
 
     scores = correlate(inversion.record, grid, points)
     if mask is None:
-        moved = masking.region(scores, grid, points, settings.mask)
+        moved = masking.region(scores, grid, points, settings.mask, image.cpu())
     else:
         moved = masking.combine(torch.zeros(inversion.batch, *grid.image_size), mask, "replace")
     movement = moving.plan(scores, moved, grid, points, settings.move)
@@ -115,8 +116,8 @@ def edit(
 
     start = drag.at(inversion, 0).to(latent.device)
     result = host.sample(inversion, start, drag, None, settings.sample, sampled)
-    edited = finish(host, image, result, inversion, movement, settings)
-    region = compositing.region_mask(movement, settings.feather)
+    edited = finish(host, image, result, movement, settings)
+    region = compositing.region_mask(movement, settings.margin, settings.feather)
     return EditResult(edited, moved, region, scores, inversion, movement, drag)
 
 
@@ -124,7 +125,6 @@ def finish(
     autoencoder: Autoencoder,
     image: torch.Tensor,
     latent: torch.Tensor,
-    inversion: Inversion,
     movement: Movement,
     settings: EditSettings,
 ) -> torch.Tensor:
@@ -132,12 +132,12 @@ def finish(
     grid = movement.grid
     image = image.cpu().float()
     edited = grid.crop_image(autoencoder.decode(latent).cpu().float())
-    if settings.keep_detail:
-        roundtrip = grid.crop_image(autoencoder.decode(inversion.clean.to(latent.device)).cpu().float())
-        edited = edited + compositing.carried_detail(image, roundtrip, movement)
     edited = edited.clamp(0, 1)
+    if settings.keep_element:
+        edited = compositing.keep_element(image, edited, movement)
     if settings.keep_pixels:
-        edited = compositing.composite(image, edited, compositing.region_mask(movement, settings.feather))
+        region = compositing.region_mask(movement, settings.margin, settings.feather)
+        edited = compositing.composite(image, edited, region)
     return edited
 
 

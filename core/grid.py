@@ -138,6 +138,10 @@ class Grid:
             F.interpolate(cells[:, None].float(), size=self.covered_size, mode="bilinear", align_corners=False)
         )[:, 0]
 
+    def spread_cells(self, cells: torch.Tensor) -> torch.Tensor:
+        """A field on cells (B, h, w) at image size (B, H, W), each pixel with its own cell's value."""
+        return self._uncover(F.interpolate(cells[:, None].float(), size=self.covered_size, mode="nearest"))[:, 0]
+
     def crop_image(self, image: torch.Tensor) -> torch.Tensor:
         """A decoded image (B, covered_height, covered_width, C) at the source's size (B, H, W, C).
 

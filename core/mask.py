@@ -11,8 +11,12 @@ import torch.nn.functional as F
 from .errors import InputError
 from .grid import Grid
 from .points import DragPoints
+from .refine import refine
 
 Combine = Literal["add", "subtract", "replace", "intersect"]
+
+SHARPNESS = 3.0
+"""How fast belief rises with the logarithm of the correlation."""
 
 LEVELS = 64
 """Number of thresholds that the automatic choice tries."""
@@ -41,13 +45,20 @@ class MaskSettings:
             raise InputError("feather", f"{self.feather} px.", "Use 0 or more.")
 
 
-def region(scores: torch.Tensor, grid: Grid, points: DragPoints, settings: MaskSettings | None = None) -> torch.Tensor:
+def region(
+    scores: torch.Tensor,
+    grid: Grid,
+    points: DragPoints,
+    settings: MaskSettings | None = None,
+    image: torch.Tensor | None = None,
+) -> torch.Tensor:
     """The union of all handles' regions.
 
     Args:
         scores: (B, P, h, w) from ``correlation.correlate``.
         grid, points: as there.
         settings: thresholds and edges.
+        image: (B, H, W, 3) in 0..1; the region then follows its edges (``refine``).
 
     Returns:
         (B, H, W) float32 in 0..1 at image size, on the scores' device.
@@ -58,16 +69,25 @@ def region(scores: torch.Tensor, grid: Grid, points: DragPoints, settings: MaskS
     masks = torch.zeros_like(fine[:, 0])
     for index, pair in enumerate(points.pairs):
         seed = _seed(grid, pair.handle)
-        for image in range(batch):
-            values = fine[image, index]
-            tau = settings.tau if settings.tau is not None else automatic_tau(scores[image, index])
-            inside = values >= tau
+        belief = torch.stack(
+            [_belief(fine[number, index], scores[number, index], settings.tau) for number in range(batch)]
+        )
+        if image is not None:
+            belief = refine(belief, image)
+        for number in range(batch):
+            inside = belief[number] >= 0.5
             # The clicked pixel belongs to its own region whatever the threshold.
             inside[seed] = True
             if settings.connected:
                 inside = connected_to(inside, seed)
-            masks[image] = torch.maximum(masks[image], inside.float())
+            masks[number] = torch.maximum(masks[number], inside.float())
     return soften(masks, settings.grow, settings.feather)
+
+
+def _belief(values: torch.Tensor, scores: torch.Tensor, tau: float | None) -> torch.Tensor:
+    """Probability (H, W) of belonging to the handle: a half at the threshold, rising with the logarithm."""
+    tau = automatic_tau(scores) if tau is None else tau
+    return torch.sigmoid(SHARPNESS * (values.clamp_min(1e-6) / tau).log())
 
 
 def automatic_tau(scores: torch.Tensor) -> float:

@@ -51,9 +51,11 @@ class Movement:
         arriving: (B, h, w) share of each cell that is covered by something that arrived.
         offset: (B, 2, h, w) way (dx, dy) in cells that brought it: cell q receives the content of q - offset.
         region: (B, h, w) share that sampling may change: source, destination and transition.
+        mask: (B, H, W) what leaves its place, at image size: ``source`` to the pixel.
     """
 
     grid: Grid
+    mask: torch.Tensor
     source: torch.Tensor
     arriving: torch.Tensor
     offset: torch.Tensor
@@ -142,7 +144,8 @@ def plan(
     changed = torch.maximum(source, arriving)
     region = widen(changed, settings.transition)
     region = torch.where((held > 0.5) & (changed == 0), torch.zeros_like(region), region)
-    return Movement(grid, source, arriving, offset, region)
+    leaving = grid.spread_cells(source / cells.clamp_min(1e-6)) > 0.5
+    return Movement(grid, mask.to(scores) * leaving, source, arriving, offset, region)
 
 
 def _rank(pair: DragPair) -> tuple:

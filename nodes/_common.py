@@ -46,6 +46,16 @@ def grid_of(inversion: Inversion, points: DragPoints) -> Grid:
     return Grid.between(points.image_size, inversion.latent_size)
 
 
+def check_size(image: torch.Tensor, size: tuple[int, int] | None, input: str = "image") -> None:
+    """Raises an ``InputError`` unless the image (B, H, W, C) is the one that the points were set on."""
+    if size is not None and tuple(image.shape[1:3]) != tuple(size):
+        raise InputError(
+            input,
+            f"{image.shape[2]}x{image.shape[1]} px, but the points were set on {size[1]}x{size[0]} px.",
+            "Link the same image to the points node and here.",
+        )
+
+
 def carried_drag(latent: dict[str, Any]) -> Drag | None:
     """What AttentionDragApply left in a LATENT, if it still fits the samples."""
     drag = latent.get(DRAG_KEY)

@@ -9,6 +9,10 @@ from ..core.errors import InputError
 
 DEFAULTS = EditSettings()
 AUTOMATIC = 0.0
+KEEP_ELEMENT = (
+    "The moved element keeps its own pixels, sharp as they were. Turn it off to see what the model made of it: "
+    "for a prompted restyle, or shading that follows the new place."
+)
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 
 

@@ -8,7 +8,6 @@ from comfy_api.latest import io
 from ..core import drag as dragging
 from ..core import mask as masking
 from ..core import movement as moving
-from ..core.composite import region_mask
 from ..core.correlation import correlate
 from ..core.drag import FillSettings
 from ..core.mask import check_mask
@@ -78,6 +77,6 @@ class AttentionDragApply(io.ComfyNode):
         image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
         return io.NodeOutput(
             {"samples": on_intermediate(samples), DRAG_KEY: drag},
-            region_mask(movement),
+            grid.spread_cells((movement.region > 0).float()),
             preview.displacement(image, movement, points),
         )

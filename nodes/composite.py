@@ -7,7 +7,8 @@ from comfy_api.latest import io
 from ..core import composite as compositing
 from ..core.edit import check_image
 from ..core.errors import InputError
-from ._common import CATEGORY, carried_drag, names_itself
+from ._common import CATEGORY, carried_drag, check_size, names_itself
+from ._inputs import DEFAULTS, KEEP_ELEMENT
 
 
 class AttentionDragComposite(io.ComfyNode):
@@ -27,35 +28,41 @@ class AttentionDragComposite(io.ComfyNode):
                 io.Latent.Input(
                     "dragged", tooltip="The dragged latent of AttentionDrag Apply, which knows the region."
                 ),
-                io.Int.Input("feather", default=8, min=0, max=256, tooltip="Soft edge inside the region, in pixels."),
-                io.Mask.Input("region", optional=True, tooltip="Another region at the source's size."),
-                io.Image.Input(
-                    "roundtrip",
-                    optional=True,
-                    tooltip="The source encoded and decoded again: what the autoencoder lost of the moved element "
-                    "is then given back.",
+                io.Boolean.Input("keep_element", default=DEFAULTS.keep_element, tooltip=KEEP_ELEMENT),
+                io.Int.Input(
+                    "margin",
+                    default=DEFAULTS.margin,
+                    min=0,
+                    max=256,
+                    tooltip="Pixels round what left and what arrived that show the edit.",
                 ),
+                io.Int.Input(
+                    "feather",
+                    default=DEFAULTS.feather,
+                    min=0,
+                    max=256,
+                    tooltip="Soft edge outside of that, in pixels.",
+                ),
+                io.Mask.Input("region", optional=True, tooltip="Show the edit here instead, at the source's size."),
             ],
             outputs=[io.Image.Output("image", display_name="image")],
         )
 
     @classmethod
     @names_itself
-    def execute(cls, source, edited, dragged, feather, region=None, roundtrip=None) -> io.NodeOutput:
+    def execute(cls, source, edited, dragged, keep_element, margin, feather, region=None) -> io.NodeOutput:
         check_image(source, "source")
         check_image(edited, "edited")
         drag = carried_drag(dragged)
         if drag is None:
             raise InputError("dragged", "it doesn't carry what was dragged.", "Link the LATENT of AttentionDrag Apply.")
-        grid = drag.movement.grid
-        # The points node hands on the padded image, which may be what is linked here.
-        source, edited = (
-            grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
-            for image in (source, edited)
-        )
-        if roundtrip is not None:
-            lost = source - grid.crop_image(roundtrip)
-            edited = (edited + compositing.carried_detail(source, source - lost, drag.movement)).clamp(0, 1)
+        movement = drag.movement
+        check_size(source, movement.grid.image_size, "source")
+        if tuple(edited.shape[1:3]) == movement.grid.covered_size:
+            edited = movement.grid.crop_image(edited)
+        check_size(edited, movement.grid.image_size, "edited")
+        if keep_element:
+            edited = compositing.keep_element(source, edited, movement)
         if region is None:
-            region = compositing.region_mask(drag.movement, feather)
-        return io.NodeOutput(compositing.composite(source, edited, region))
+            region = compositing.region_mask(movement, margin, feather)
+        return io.NodeOutput(compositing.composite(source, edited.clamp(0, 1), region))

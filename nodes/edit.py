@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import latent_preview
-import torch
 from comfy_api.latest import io
 
 from ..core import edit as editing
@@ -11,13 +10,13 @@ from ..core.backends import comfy as host
 from ..core.capture import CapturePlan
 from ..core.drag import FillSettings
 from ..core.edit import EditSettings
-from ..core.errors import InputError
 from ..core.mask import MaskSettings
 from ..core.sampling import SampleSettings
 from . import preview
-from ._common import CATEGORY, CaptureType, DragPointsType, names_itself, on_intermediate
+from ._common import CATEGORY, CaptureType, DragPointsType, check_size, names_itself, on_intermediate
 from ._inputs import (
     DEFAULTS,
+    KEEP_ELEMENT,
     cfg_input,
     check_cfg,
     mask_inputs,
@@ -55,6 +54,7 @@ class AttentionDragEdit(io.ComfyNode):
                     default=DEFAULTS.keep_pixels,
                     tooltip="Outside the edit region the picture is the source's own, bit for bit.",
                 ),
+                io.Boolean.Input("keep_element", default=DEFAULTS.keep_element, tooltip=KEEP_ELEMENT),
                 io.Mask.Input("mask", optional=True, tooltip="Moves this instead of what the attention finds."),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
                 io.Conditioning.Input("negative", optional=True),
@@ -83,12 +83,14 @@ class AttentionDragEdit(io.ComfyNode):
         preserve,
         cfg,
         keep_pixels,
+        keep_element,
         mask=None,
         positive=None,
         negative=None,
         capture=None,
     ) -> io.NodeOutput:
         check_cfg(cfg, positive)
+        editing.check_image(image)
         check_size(image, points.image_size)
         settings = EditSettings(
             steps=steps,
@@ -98,6 +100,7 @@ class AttentionDragEdit(io.ComfyNode):
             fill=FillSettings(seed=seed),
             sample=SampleSettings(preserve=preserve),
             keep_pixels=keep_pixels,
+            keep_element=keep_element,
         )
         count = len(host.sampling_sigmas(model, steps, strength)) - 1
         callback = latent_preview.prepare_callback(model, 2 * count)
@@ -118,15 +121,4 @@ class AttentionDragEdit(io.ComfyNode):
             on_intermediate(result.mask),
             on_intermediate(heatmap),
             ui=effective_region(cls, result.mask, result.scores, grid),
-        )
-
-
-def check_size(image: torch.Tensor, size: tuple[int, int] | None) -> None:
-    """Raises an ``InputError`` unless the points were set on an image of this size."""
-    editing.check_image(image)
-    if size is not None and tuple(image.shape[1:3]) != size:
-        raise InputError(
-            "points",
-            f"set on an image of {size[1]}x{size[0]} px, but 'image' is {image.shape[2]}x{image.shape[1]} px.",
-            "Link the same image to the points node and here.",
         )

@@ -7,9 +7,10 @@ from comfy_api.latest import io, ui
 
 from ..core import mask as masking
 from ..core.correlation import correlate
+from ..core.edit import check_image
 from ..core.mask import MaskSettings
 from . import preview
-from ._common import CATEGORY, DragPointsType, InversionType, grid_of, names_itself
+from ._common import CATEGORY, DragPointsType, InversionType, check_size, grid_of, names_itself
 from ._inputs import mask_edge_inputs, mask_inputs, tau_setting
 
 
@@ -36,7 +37,7 @@ class AttentionDragMask(io.ComfyNode):
                     default="add",
                     tooltip="How the drawn mask corrects the automatic one.",
                 ),
-                io.Image.Input("image", optional=True, tooltip="The picture, shown under the heatmap."),
+                io.Image.Input("image", optional=True, tooltip="The picture: the mask follows its edges. Link it."),
             ],
             outputs=[
                 io.Mask.Output("mask_out", display_name="mask"),
@@ -52,12 +53,15 @@ class AttentionDragMask(io.ComfyNode):
         grid = grid_of(inversion, points)
         settings = MaskSettings(tau_setting(tau), grow, feather, connected)
         scores = correlate(inversion.record, grid, points)
-        region = masking.region(scores, grid, points, settings)
+        if image is not None:
+            check_image(image)
+            image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
+            check_size(image, grid.image_size)
+        region = masking.region(scores, grid, points, settings, image)
         if mask is not None:
             region = masking.combine(region, mask, combine)
         if image is None:
             image = region.new_full((region.shape[0], *grid.image_size, 3), 0.25)
-        image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
         heatmap = preview.overlay(image, grid.cells_to_image_mask(scores.amax(1)), region)
         return io.NodeOutput(region, heatmap, ui=effective_region(cls, region, scores, grid))
 
