@@ -57,8 +57,7 @@ def self_attention_blocks() -> list[tuple[str, int]]:
 
 def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     if len(shape) == 1:
-        is_norm_weight = name.endswith("weight")
-        return torch.ones(shape) if is_norm_weight else torch.zeros(shape)
+        return torch.ones(shape) if name.endswith("weight") else torch.randn(shape, generator=generator) * 0.02
     fan_in = torch.Size(shape[1:]).numel()
     weight = torch.randn(shape, generator=generator) / fan_in**0.5
     # Sharper attention than unit-variance logits give, so that taking another's keys and values shows.
