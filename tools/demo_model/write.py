@@ -2,7 +2,8 @@
 
 The ComfyUI file is loaded by the stock CheckpointLoaderSimple as an SD 1.5 checkpoint (without a text encoder).
 The diffusers folder holds unet (UNet2DConditionModel), vae (AutoencoderTiny) and scheduler (DDIMScheduler); load the
-parts with those classes' ``from_pretrained(folder, subfolder=...)``.
+parts with those classes' ``from_pretrained(folder, subfolder=...)``, or all of them at once with
+``StableDiffusionPipeline.from_pretrained(folder, text_encoder=None, tokenizer=None)``.
 """
 
 from __future__ import annotations
