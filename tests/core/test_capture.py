@@ -197,7 +197,7 @@ def test_recorded_maps_of_a_unet_are_dense_attention_of_its_projections():
     """End to end through an inversion: the chosen steps, all layers of a grid, nothing else."""
     size = (7, 6)
     spy = Spy(ToyUNet())
-    plan = CapturePlan(noise_range=(0.0, 1.0), correlation_steps=3)
+    plan = CapturePlan(sides=(), levels=(0, 1, 2), noise_range=(0.0, 1.0), correlation_steps=3)
     record = invert(spy, latent(2, size), sigmas(8), plan).record
     assert set(record.maps) == {(7, 6), (4, 3), (2, 2)}
     chosen = [spy.calls[index] for index in plan.correlation_indices(8)]
@@ -297,8 +297,8 @@ def names(layers) -> list[str]:
 
 def test_sides_and_levels_choose_the_layers():
     everything = names(LAYERS)
-    assert names(CapturePlan(sides=()).correlation_layers(LAYERS, (8, 8))) == everything
-    assert names(CapturePlan(sides=("up",)).correlation_layers(LAYERS, (8, 8))) == ["up.1", "up.0"]
+    assert names(CapturePlan(sides=(), levels=(0, 1, 2)).correlation_layers(LAYERS, (8, 8))) == everything
+    assert names(CapturePlan(sides=("up",), levels=(0, 1)).correlation_layers(LAYERS, (8, 8))) == ["up.1", "up.0"]
     assert names(CapturePlan(sides=(), levels=(1, 2)).correlation_layers(LAYERS, (8, 8))) == [
         "down.1",
         "middle",
@@ -314,14 +314,23 @@ def test_sides_and_levels_choose_the_layers():
     assert CapturePlan(storage="off").consistency_layers(LAYERS) == ()
 
 
-def test_automatic_levels_leave_out_grids_that_are_too_large(monkeypatch):
+def test_automatic_levels_leave_out_grids_that_are_too_large_or_too_small(monkeypatch):
     plan = CapturePlan(sides=())
+
+    def levels(side: int) -> set[int]:
+        return {layer.level for layer in plan.correlation_layers(LAYERS, (side, side))}
+
+    monkeypatch.setattr(capture, "MIN_AUTO_TOKENS", 1)
     monkeypatch.setattr(capture, "MAX_AUTO_TOKENS", 20)
-    assert {layer.level for layer in plan.correlation_layers(LAYERS, (8, 8))} == {1, 2}
+    assert levels(8) == {1, 2}
     # Where even the coarsest is larger, it is taken all the same.
-    assert {layer.level for layer in plan.correlation_layers(LAYERS, (32, 32))} == {2}
-    monkeypatch.undo()
-    assert {layer.level for layer in plan.correlation_layers(LAYERS, (8, 8))} == {0, 1, 2}
+    assert levels(32) == {2}
+    monkeypatch.setattr(capture, "MAX_AUTO_TOKENS", 4096)
+    assert levels(8) == {0, 1, 2}
+    monkeypatch.setattr(capture, "MIN_AUTO_TOKENS", 16)
+    assert levels(8) == {0, 1}
+    # Where even the finest is smaller, it is taken, alone.
+    assert levels(3) == {0}
 
 
 def test_a_choice_of_no_layer_says_what_there_is():
