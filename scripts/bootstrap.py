@@ -21,7 +21,7 @@ from scripts.comfyui import comfyui_requirements, find_comfyui, unpack_comfyui  
 from scripts.environment import REPOSITORY, SetupError, ensure_environment, project_requirements  # noqa: E402
 
 # What each command needs beside ComfyUI's and the pack's own requirements, and the module that does the work.
-COMMANDS = {"demo": (("demo",), "scripts.demo"), "test": (("test", "train"), "scripts.run_tests")}
+COMMANDS = {"demo": (("demo",), "scripts.demo"), "test": (("test", "train", "benchmarks"), "scripts.run_tests")}
 
 
 def main(arguments: list[str]) -> None:

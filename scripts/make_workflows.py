@@ -130,23 +130,11 @@ STEP_BY_STEP = {
         (300, 260),
     ),
     "decode": Spec("VAEDecode", (1560, 0), {"samples": ("sampler", 0), "vae": ("model", 2)}, (220, 50)),
-    "roundtrip": Spec(
-        "VAEDecode",
-        (1560, 110),
-        {"samples": ("encode", 0), "vae": ("model", 2)},
-        (220, 50),
-        "VAE Decode (unedited)",
-    ),
     "composite": Spec(
         "AttentionDragComposite",
-        (1560, 220),
-        {
-            "source": ("image", 0),
-            "edited": ("decode", 0),
-            "dragged": ("apply", 0),
-            "roundtrip": ("roundtrip", 0),
-        },
-        (300, 170),
+        (1560, 110),
+        {"source": ("image", 0), "edited": ("decode", 0), "dragged": ("apply", 0)},
+        (300, 190),
     ),
     "edited": Spec(
         "SaveImage",
@@ -238,8 +226,8 @@ RESTYLE = {
     "composite": Spec(
         "AttentionDragComposite",
         (1560, 290),
-        {"source": ("image", 0), "edited": ("decode", 0), "dragged": ("apply", 0)},
-        (300, 170),
+        {"source": ("image", 0), "edited": ("decode", 0), "dragged": ("apply", 0), "keep_element": False},
+        (300, 190),
     ),
     "edited": Spec(
         "SaveImage",
@@ -312,6 +300,9 @@ def _node(spec: Spec, number: int, info: dict[str, Any] | None) -> dict[str, Any
         node["properties"] = {}
         node["widgets_values"] = list(spec.inputs.values())
         return node
+    known = {name for group in info["input"].values() for name in group}
+    if unknown := spec.inputs.keys() - known:
+        raise ValueError(f"{spec.type} has no input {', '.join(sorted(unknown))}")
     ours = spec.type.startswith("AttentionDrag")
     node["properties"] = {
         "Node name for S&R": spec.type,

@@ -18,7 +18,7 @@ import time
 from scripts.environment import REPOSITORY
 
 STAGES = {
-    "core": ("tests/core", "tests/tools", "tests/scripts"),
+    "core": ("tests/core", "tests/tools", "tests/benchmarks", "tests/scripts"),
     "comfy": ("tests/comfy",),
     "browser": ("tests/browser",),
 }
