@@ -19,7 +19,7 @@ from .load import NarrowModel, load_narrow
 from .train_unet import loss_per_image
 from .weights import FOLDER
 
-TIMESTEPS = (50, 150, 250, 350, 450, 550, 650, 750, 850, 950)
+TIMESTEPS = (100, 300, 500, 700, 900)
 
 
 def summary(values: list[float]) -> dict[str, float]:
