@@ -2,8 +2,8 @@
 
     scripts/demo.sh [--out DIR] [--image FILE --points JSON] [--serve] [--stand-in]
 
-Writes source.png, edited.png, mask.png, heatmap.png and sheet.png. The server runs on loopback on a free port, on a
-base directory of its own, and is ended on the way out.
+Writes source.png, points.png, edited.png, mask.png, heatmap.png and sheet.png. The server runs on loopback on
+a free port, on a base directory of its own, and is ended on the way out.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def write_pictures(client: ComfyClient, graph: Graph, run: Run, source: Path, ou
     pictures = {name: client.image(run, ids[title]).convert("RGB") for name, title in PICTURES.items()}
     with Image.open(source) as picture:
         pictures["source"] = picture.convert("RGB")
-    for name in ("source", "edited", "mask", "heatmap"):
+    for name in ("source", "points", "edited", "mask", "heatmap"):
         pictures[name].save(out / f"{name}.png")
     panels = {"drag": "points", "what belongs to it": "heatmap", "mask": "mask", "edited": "edited"}
     side_by_side({label: pictures[name] for label, name in panels.items()}).save(out / "sheet.png")
