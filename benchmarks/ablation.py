@@ -10,16 +10,16 @@ TABLE.csv and TABLE.md. Scenes are the outer loop, and the files are rewritten a
 stopped has a table of the scenes it saw, each with all variants.
 
 A variant that leaves the inversion's settings (steps, strength, refinements, capture) as another one's runs on that
-one's inversion: only movement and sampling are repeated. The table's evaluations and seconds are those of sampling and
-decoding, with the inversion's apart.
+one's inversion: only what follows it is repeated (``core.edit.edit`` itself, handed that inversion). The table's
+evaluations and seconds are those of that rest, with the inversion's apart.
 
 ``--mask-only`` measures the automatic mask alone: mean intersection over union with the true mask for ``--clicks``
 clicks per object, drawn with a seed from its inside (at least two pixels from its border, where there are such), and
 the share of clicks with less than 0.5. One inversion a scene serves all variants that agree on steps, strength and
 refinements, whatever they capture: attention is kept by layer and step, and each variant's maps are put together from
 it.
-``oracle`` variants ("best tau: mask.tau=oracle") take each click's best threshold: what a better rule could gain at
-most.
+``oracle`` variants ("best tau: mask.tau=oracle") take each click's best threshold on the plain scores: what a better
+rule could gain at most without looking at the picture's edges.
 
 ``--true-mask`` moves by the true mask, so that movement, filling and sampling are judged apart from the mask.
 """
@@ -40,13 +40,12 @@ import cv2
 import numpy as np
 import torch
 
-from core import drag as dragging
 from core import mask as masking
-from core import movement as moving
-from core.capture import AttentionRecord
+from core.capture import AttentionRecord, CapturePlan
 from core.correlation import correlate
-from core.edit import EditSettings, finish
+from core.edit import EditSettings, edit
 from core.grid import CELL, Grid
+from core.host import DirectHost, OnStep
 from core.inversion import Inversion
 from core.points import DragPair, DragPoints
 
@@ -113,49 +112,64 @@ class Inversions:
         self.grid = Grid.padded(*scene.size, CELL)
         self._kept: dict[str, tuple[Inversion, float, int]] = {}
         self._maps: dict[tuple[int, float, int], MapStore] = {}
+        self._latent: torch.Tensor | None = None
+
+    @property
+    def latent(self) -> torch.Tensor:
+        """The scene's clean latent."""
+        if self._latent is None:
+            self._latent = self.model.host.encode(self.grid.pad_image(self.scene.image))
+        return self._latent
 
     def record(self, variant: Variant, variants: Sequence[Variant]) -> AttentionRecord:
         """The attention that the variant captures, put together from one inversion for all of ``variants``."""
         key = variant.trajectory_key
         if key not in self._maps:
             plans = [other.settings.capture for other in variants if other.trajectory_key == key]
-            latent = self.model.host.encode(self.grid.pad_image(self.scene.image))
-            self._maps[key] = map_store(self.model, latent, *key, plans)
+            self._maps[key] = map_store(self.model, self.latent, *key, plans)
         return self._maps[key].record(variant.settings.capture)
 
     def get(self, variant: Variant) -> tuple[Inversion, float, int]:
         """The inversion, its seconds and its evaluations."""
         if variant.inversion_key not in self._kept:
             host, chosen = self.model.host, variant.settings
-            plan = chosen.capture
             start, before = time.perf_counter(), self.model.evaluations
-            latent = host.encode(self.grid.pad_image(self.scene.image))
             inversion = host.invert(
-                latent, host.sigmas(chosen.steps, chosen.strength), plan, chosen.refinements, None
+                self.latent, host.sigmas(chosen.steps, chosen.strength), chosen.capture, chosen.refinements, None
             )
             seconds = time.perf_counter() - start
             self._kept[variant.inversion_key] = (inversion, seconds, self.model.evaluations - before)
         return self._kept[variant.inversion_key]
 
 
+class Replay:
+    """A host (``core.host.Host``) that hands out a finished inversion instead of inverting."""
+
+    def __init__(self, host: DirectHost, latent: torch.Tensor, inversion: Inversion):
+        self._latent, self._inversion = latent, inversion
+        self.sigmas, self.sample, self.decode = host.sigmas, host.sample, host.decode
+
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        return self._latent
+
+    def invert(
+        self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int, on_step: OnStep | None
+    ) -> Inversion:
+        return self._inversion
+
+
 def edit_figures(inversions: Inversions, variant: Variant, true_mask: bool) -> dict[str, Any]:
     """Quality of one variant on one scene."""
-    scene, host, chosen, grid = inversions.scene, inversions.model.host, variant.settings, inversions.grid
+    scene = inversions.scene
     inversion, inversion_seconds, inversion_evaluations = inversions.get(variant)
+    host = Replay(inversions.model.host, inversions.latent, inversion)
+    mask = (scene.mask > 0.5).float() if true_mask else None
     start, before = time.perf_counter(), inversions.model.evaluations
-    scores = correlate(inversion.record, grid, scene.points)
-    if true_mask:
-        moved = (scene.mask > 0.5).float()
-    else:
-        moved = masking.region(scores, grid, scene.points, chosen.mask)
-    movement = moving.plan(scores, moved, grid, scene.points, chosen.move)
-    drag = dragging.apply(inversion, movement, chosen.fill)
-    latent = host.sample(inversion, drag.at(inversion, 0), drag, None, chosen.sample, None)
-    image = finish(host, scene.image, latent, inversion, movement, chosen)[0].numpy()
+    result = edit(host, scene.image, scene.points, variant.settings, mask=mask)
     seconds = time.perf_counter() - start
     return {
-        **metrics.measure(scene, image),
-        "mask_iou": metrics.iou(moved[0].numpy(), scene.object_mask),
+        **metrics.measure(scene, result.image[0].numpy()),
+        "mask_iou": metrics.iou(result.mask[0].numpy(), scene.object_mask),
         "evaluations": inversions.model.evaluations - before,
         "seconds": seconds,
         "inversion_evaluations": inversion_evaluations,
@@ -177,7 +191,7 @@ def mask_figures(
         if variant.oracle:
             values.append(best_iou(grid.cells_to_image_mask(scores[0])[0].numpy(), scene.object_mask, (x, y)))
         else:
-            found = masking.region(scores, grid, points, variant.settings.mask)[0].numpy()
+            found = masking.region(scores, grid, points, variant.settings.mask, scene.image)[0].numpy()
             values.append(metrics.iou(found, scene.object_mask))
     return {
         "mask_iou": float(np.mean(values)),

@@ -40,7 +40,7 @@ from .methods import METHODS, WITHOUT_MODEL, Context
 from .scene import Scene
 from .scenes import add_model_arguments, load_model, set_threads
 
-USABLE = ("attention_drag", "attention_drag_nodetail", "attention_drag_raw", "attention_drag_truemask",
+USABLE = ("attention_drag", "attention_drag_composite", "attention_drag_raw", "attention_drag_truemask",
           "fastdrag_raw", "fastdrag_move_raw", "latent_shift_raw", "cut_paste", "identity")  # fmt: skip
 METRICS = ("mean_distance_px", "image_fidelity", "unet_evaluations", "seconds")
 DIFT_TIMESTEP = 261

@@ -1,25 +1,36 @@
 """The methods that are compared. Each turns a scene into a picture (H, W, 3) in 0..1.
 
-========================  ===========================================================================================
-attention_drag            ``core.edit.edit`` with the given settings, from one click a drag, with its automatic mask
-attention_drag_nodetail   the same edit, its pixel composite without the carried detail of the autoencoder's loss
-attention_drag_raw        the same edit as the decoder gives it, no pixels of the source
-attention_drag_truemask   attention_drag with the true mask in place of the automatic one
-fastdrag                  FastDrag (``benchmarks.fastdrag``) with the true mask, stretching as in its general formula
-fastdrag_move             the same with its special case for moving a whole object (all vectors are the drag)
-latent_shift              clean latents moved by whole cells with the true mask, hole = background's mean, no diffusion
-cut_paste                 pixels moved with the true mask, the hole inpainted by OpenCV (Telea), no model at all
-identity                  the source
-autoencoder               decode(encode(true edit)): the ceiling of everything that is decoded
-========================  ===========================================================================================
+attention_drag
+    ``core.edit.edit`` with the given settings, from one click a drag, with its automatic mask.
+fastdrag
+    FastDrag (``benchmarks.fastdrag``) with the true mask, stretching as in its general formula. It inverts and samples
+    over the same noise levels, so at the same number of evaluations, with keys and values of the up blocks replaced by
+    those of the inversion at every step; it blends no background.
+fastdrag_move
+    The same with its special case for moving a whole object (every warpage vector is the drag itself).
+latent_shift
+    Clean latents moved by whole cells with the true mask, hole = the background's mean, decoded: no diffusion.
+cut_paste
+    Pixels moved with the true mask, the hole inpainted by OpenCV (Navier-Stokes): no model at all.
+identity
+    The source.
+autoencoder
+    decode(encode(true edit)): the ceiling of everything that is decoded.
 
-``fastdrag``, ``fastdrag_move``, ``latent_shift`` and ``autoencoder`` get the same pixel composite as attention_drag
-(same transition, same feather) with the *true* region of the edit, so that no method is marked down for the blur of
-an autoencoder that another one hides; ``_raw`` after their names leaves it out. ``autoencoder_raw`` is the
-autoencoder's own error over the whole picture.
+What is decoded can be finished in three ways, and a comparison is fair only within one of them:
 
-FastDrag inverts and samples over the same noise levels, so at the same number of evaluations, with the keys and
-values of the up blocks replaced by those of the inversion at every step; it blends no background.
+``_raw``
+    As the decoder gives it.
+``_composite``
+    The source's own pixels outside the region of the edit: attention_drag's own region, the *true* one (same margin,
+    same feather) for the others.
+``_finished``
+    In addition the moved element's own pixels at its destination, as ``EditSettings.keep_element`` gives them to
+    attention_drag: by its own mask, by the true one for the others.
+
+``attention_drag`` alone is finished as its settings say; ``fastdrag``, ``fastdrag_move``, ``latent_shift`` and
+``autoencoder`` alone are the composite, since that is the least an editor would do for them.
+``attention_drag_truemask`` is attention_drag with the true mask in place of the automatic one.
 """
 
 from __future__ import annotations
@@ -33,10 +44,11 @@ import numpy as np
 import torch
 
 from core import composite as compositing
+from core import movement as moving
 from core.capture import CapturePlan
 from core.edit import EditResult, EditSettings, edit, finish
 from core.grid import CELL, Grid
-from core.movement import Movement, widen
+from core.movement import Movement
 from core.sampling import SampleSettings
 
 from . import fastdrag
@@ -115,14 +127,19 @@ def attention_drag_truemask(context: Context) -> Outcome:
     return _outcome(result.image, result, seconds, evaluations)
 
 
-def attention_drag_nodetail(context: Context) -> Outcome:
-    """The composite alone."""
-    return _finished(context, replace(context.settings, keep_pixels=True, keep_detail=False))
+def attention_drag_finished(context: Context) -> Outcome:
+    """With the source's pixels in background and element."""
+    return _finished(context, replace(context.settings, keep_pixels=True, keep_element=True))
+
+
+def attention_drag_composite(context: Context) -> Outcome:
+    """With the source's pixels in the background."""
+    return _finished(context, replace(context.settings, keep_pixels=True, keep_element=False))
 
 
 def attention_drag_raw(context: Context) -> Outcome:
     """The decoder's picture."""
-    return _finished(context, replace(context.settings, keep_pixels=False, keep_detail=False))
+    return _finished(context, replace(context.settings, keep_pixels=False, keep_element=False))
 
 
 def fastdrag_stretch(context: Context) -> Outcome:
@@ -168,9 +185,10 @@ def cut_paste(context: Context) -> Outcome:
 
     def run() -> np.ndarray:
         hole = cv2.dilate((scene.object_mask > 0.05).astype(np.uint8), np.ones((2 * HOLE_MARGIN + 1,) * 2, np.uint8))
-        pixels = np.ascontiguousarray(np.rint(scene.source * 255).astype(np.uint8))
-        background = cv2.inpaint(pixels, hole, INPAINT_RADIUS, cv2.INPAINT_TELEA).astype(np.float32) / 255
-        result = np.where(hole[..., None] > 0, background, scene.source)
+        # A plane at a time, since OpenCV inpaints colour only in 8 bits; Telea's method breaks on floats.
+        planes = [np.ascontiguousarray(scene.source[..., channel]) for channel in range(3)]
+        background = [cv2.inpaint(plane, hole, INPAINT_RADIUS, cv2.INPAINT_NS) for plane in planes]
+        result = np.where(hole[..., None] > 0, np.stack(background, -1), scene.source)
         height, width = scene.size
         drags = scene.drags()
         ways = [np.rint(target - handle).astype(int) for handle, target in drags]
@@ -199,52 +217,64 @@ def autoencoder(context: Context) -> Outcome:
     return context.timed(lambda: _picture(grid.crop_image(host.decode(host.encode(grid.pad_image(target))))))
 
 
-def composited(method: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
-    """A method whose picture gets the source's own pixels outside the true region of the edit."""
+def composited(method: Callable[[Context], Outcome], element: bool = False) -> Callable[[Context], Outcome]:
+    """A method whose picture gets the source's own pixels outside the true region of the edit.
+
+    With ``element`` the moved element gets its own, too.
+    """
 
     def run(context: Context) -> Outcome:
-        start = time.perf_counter()
-        region = true_region(context.scene, context.settings)
-        seconds = time.perf_counter() - start
         outcome = _shared(context, method)
         start = time.perf_counter()
-        image = compositing.composite(context.scene.image, torch.from_numpy(outcome.image)[None], region)
-        seconds += time.perf_counter() - start
-        return replace(outcome, image=_picture(image), seconds=outcome.seconds + seconds, region=region[0].numpy())
+        movement = true_movement(context.scene, context.settings)
+        region = compositing.region_mask(movement, context.settings.margin, context.settings.feather)
+        source, image = context.scene.image, torch.from_numpy(outcome.image)[None]
+        if element:
+            image = compositing.keep_element(source, image, movement)
+        image = _picture(compositing.composite(source, image, region))
+        seconds = outcome.seconds + time.perf_counter() - start
+        return replace(outcome, image=image, seconds=seconds, region=region[0].numpy())
 
     return run
 
 
 def plain(method: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
-    """A method as it is; run once for itself and its composited twin."""
+    """A method as it is; run once for itself and its composited twins."""
     return lambda context: _shared(context, method)
 
 
-def true_region(scene: Scene, settings: EditSettings) -> torch.Tensor:
-    """Source, destination and transition of the true edit as ``core.composite.region_mask`` softens it, (1, H, W)."""
+def true_movement(scene: Scene, settings: EditSettings) -> Movement:
+    """The movement of the true edit: the true mask, each part of it along the drag whose handle is nearest."""
     grid = _grid(scene)
-    union = torch.from_numpy(np.maximum(scene.object_mask, scene.target_mask))[None]
-    cells = widen(grid.image_mask_to_cells(union), settings.move.transition)
-    nothing = torch.zeros_like(cells)
-    movement = Movement(grid, nothing, nothing, torch.zeros(1, 2, *grid.latent_size), cells)
-    return compositing.region_mask(movement, settings.feather)
+    y, x = grid.cell_centres()
+    handles = [grid.to_cells(pair.handle) for pair in scene.points.pairs]
+    scores = torch.stack([1 / (1 + torch.hypot(x - handle[0], y - handle[1])) for handle in handles])[None]
+    return moving.plan(scores, (scene.mask > 0.5).float(), grid, scene.points, replace(settings.move, falloff="rigid"))
 
 
+def true_region(scene: Scene, settings: EditSettings) -> torch.Tensor:
+    """What the true edit changes as ``core.composite.region_mask`` softens it, (1, H, W)."""
+    return compositing.region_mask(true_movement(scene, settings), settings.margin, settings.feather)
+
+
+DECODED: dict[str, Callable[[Context], Outcome]] = {
+    "fastdrag": fastdrag_stretch,
+    "fastdrag_move": fastdrag_move,
+    "latent_shift": latent_shift,
+    "autoencoder": autoencoder,
+}
 METHODS: dict[str, Callable[[Context], Outcome]] = {
     "attention_drag": attention_drag,
-    "attention_drag_nodetail": attention_drag_nodetail,
+    "attention_drag_finished": attention_drag_finished,
+    "attention_drag_composite": attention_drag_composite,
     "attention_drag_raw": attention_drag_raw,
     "attention_drag_truemask": attention_drag_truemask,
-    "fastdrag": composited(fastdrag_stretch),
-    "fastdrag_raw": plain(fastdrag_stretch),
-    "fastdrag_move": composited(fastdrag_move),
-    "fastdrag_move_raw": plain(fastdrag_move),
-    "latent_shift": composited(latent_shift),
-    "latent_shift_raw": plain(latent_shift),
+    **{name: composited(method) for name, method in DECODED.items()},
+    **{f"{name}_composite": composited(method) for name, method in DECODED.items()},
+    **{f"{name}_finished": composited(method, element=True) for name, method in DECODED.items()},
+    **{f"{name}_raw": plain(method) for name, method in DECODED.items()},
     "cut_paste": cut_paste,
     "identity": identity,
-    "autoencoder": composited(autoencoder),
-    "autoencoder_raw": plain(autoencoder),
 }
 WITHOUT_MODEL = frozenset({"cut_paste", "identity"})
 
@@ -266,7 +296,7 @@ def _edited(context: Context, true_mask: bool) -> tuple[tuple[EditResult, torch.
 
 def _finished(context: Context, settings: EditSettings) -> Outcome:
     (result, latent), seconds, evaluations = _edited(context, False)
-    image = finish(context.needed.host, context.scene.image, latent, result.inversion, result.movement, settings)
+    image = finish(context.needed.host, context.scene.image, latent, result.movement, settings)
     return _outcome(image, result, seconds, evaluations)
 
 

@@ -183,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "methods": methods,
         "scenes": str(args.scenes),
         "limit": args.limit,
-        "cut_paste": {"inpaint": "Telea", "radius": INPAINT_RADIUS},
+        "cut_paste": {"inpaint": "Navier-Stokes", "radius": INPAINT_RADIUS},
         "metrics": {
             "background_margin_px": metrics.BACKGROUND_MARGIN, "seam_px": metrics.SEAM,
             "psnr_cap_db": metrics.PSNR_CAP, "bootstrap_resamples": report.RESAMPLES,

@@ -4,8 +4,8 @@ Everything is measured interleaved, since a machine's speed drifts: after every 
 bare U-Net (no hooks) is timed, and after every step of a captured inversion the same step of a plain one. The time of
 these probes is taken out of what they interrupt. Figures are medians over ``--repeats``.
 
-- ``phases``: seconds of encode, invert, correlate (with the mask), move, sample, decode (both decodings: the edit
-  and the round trip that carries the lost detail), other (the composite and what is left).
+- ``phases``: seconds of encode, invert, correlate (with the mask), move, sample, decode, other (the composite and
+  what is left).
 - ``edit_ratio``: whole edit / (evaluations x one evaluation). By the mean of the probes, since a sum of times
   compares with a mean; ``edit_ratio_by_median`` takes their median.
 - ``capture_overhead``: captured inversion / plain DDIM inversion - 1.
@@ -112,7 +112,7 @@ def timed_edit(
     grid = result.movement.grid
     bound = points.on_image(*grid.image_size)
     correlating, scores = clocked(lambda: correlate(result.inversion.record, grid, bound))
-    masked, region = clocked(lambda: masking.region(scores, grid, bound, chosen.mask))
+    masked, region = clocked(lambda: masking.region(scores, grid, bound, chosen.mask, image))
     moved, _ = clocked(
         lambda: apply(result.inversion, moving.plan(scores, region, grid, bound, chosen.move), chosen.fill)
     )

@@ -1,0 +1,52 @@
+"""What the speed report counts (never how long it takes)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import speed
+from core.edit import EditSettings
+from core.hooks import Layer
+
+from . import made
+
+
+def test_a_naive_capture_s_bytes_by_hand():
+    layers = (Layer("a", "down", 0, 320, 8), Layer("b", "up", 1, 640, 4))
+    found = speed.naive(layers, (8, 8), steps=5, batch=2, element=2)
+    assert found["attention_maps"] == 2 * 5 * 2 * (8 * 64 * 64 + 4 * 16 * 16)
+    assert found["keys_values"] == 2 * 5 * 2 * (2 * 64 * 320 + 2 * 16 * 640)
+
+
+def test_the_default_plan_fits_a_gigabyte_at_512_px():
+    planned = speed.planned_512(EditSettings())
+    assert 0 < planned["total"] <= 1024**3
+    assert planned["naive"]["attention_maps"] > 20 * planned["total"]
+
+
+def test_stable_diffusion_s_layers():
+    layers = speed.sd15_layers()
+    assert len(layers) == 16 == len({layer.name for layer in layers})
+    assert [sum(layer.side == side for layer in layers) for side in ("down", "middle", "up")] == [6, 1, 9]
+    # The widths and grids of Stable Diffusion 1.5 at 512 px.
+    assert {(layer.channels, layer.tokens((64, 64))) for layer in layers} == {
+        (320, 4096), (640, 1024), (1280, 256), (1280, 64)
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("refinements", [0, 1])
+def test_all_figures_are_there_and_probes_are_not_counted(refinements):
+    image, points = speed.picture((64, 64))
+    chosen = EditSettings(steps=4, strength=0.5, refinements=refinements)
+    figures = json.loads(json.dumps(speed.measure(made.toy_model(), image, points, chosen, repeats=2)))
+    assert set(figures["phases"]) == {"encode", "invert", "correlate", "move", "sample", "decode", "other"}
+    assert figures["evaluations"] == 2 * (1 + refinements) + 2
+    assert figures["one_evaluation_seconds"]["n"] == 2 * (2 + 2)
+    assert figures["edit_ratio"] > 0
+    assert set(figures["wanted"]) == {"edit_ratio", "capture_overhead", "planned_512_bytes"}
+    kept = figures["memory"]["kept"]
+    # 64 tokens of 16, 16 of 24 and 4 of 24 channels in half precision, two of each but the last, two steps.
+    assert kept["tokens"] == 2 * 2 * (2 * 64 * 16 + 2 * 16 * 24 + 4 * 24)
+    assert kept["trajectory"] == 3 * 4 * 64 * 4
