@@ -47,7 +47,7 @@ class ComfyServer:
         python: Path,
         arguments: Sequence[str] = ("--cpu",),
         port: int = 0,
-        start_seconds: float = 300.0,
+        start_seconds: float = 900.0,
     ) -> None:
         self.comfyui = comfyui
         self.base = base
