@@ -48,7 +48,7 @@ class CapturePlan:
         levels: how often halved the token grids of these layers are; () means automatic (every grid of
             ``MIN_AUTO_TOKENS`` to ``MAX_AUTO_TOKENS`` tokens).
         noise_range: share of the steps, from the clean end, between which the correlation is read.
-        correlation_steps: how many steps within it, evenly spread; 0 means none at all.
+        correlation_steps: how many steps within it, evenly spread; 1 or more.
         heads: how heads are merged.
         consistency_sides: parts of the U whose keys and values are preserved; () means all.
         storage: where the tokens live: "cpu" memory, the model's "device", "recompute" for nowhere,
@@ -58,7 +58,7 @@ class CapturePlan:
 
     sides: tuple[Side, ...] = ()
     levels: tuple[int, ...] = ()
-    noise_range: tuple[float, float] = (0.0, 0.6)
+    noise_range: tuple[float, float] = (0.0, 1.0)
     correlation_steps: int = 4
     heads: Heads = "mean"
     consistency_sides: tuple[Side, ...] = ()
@@ -191,7 +191,6 @@ class CorrelationRecorder:
         self._latent_size = latent_size
         self._heads = heads
         self._sums: dict[tuple[int, int], torch.Tensor] = {}
-        self._counts: dict[tuple[int, int], int] = {}
         self.seen: set[str] = set()
 
     def wants_projections(self, layer: Layer) -> bool:
@@ -209,9 +208,8 @@ class CorrelationRecorder:
         total = self._sums.get(grid)
         if total is None:
             total = query.new_zeros((query.shape[0], count, count), dtype=torch.float32)
-            self._sums[grid], self._counts[grid] = total, 0
+            self._sums[grid] = total
         add_attention(total, query, key, layer.heads, self._heads)
-        self._counts[grid] += 1
         self.seen.add(layer.name)
 
     def record(self) -> AttentionRecord:
@@ -227,7 +225,7 @@ class CorrelationRecorder:
                 f"its self-attention {', '.join(sorted(missing))} never ran at full size.",
                 "Remove area-restricted conditioning or other patches that skip blocks before inverting.",
             )
-        self._sums, self._counts = {}, {}
+        self._sums = {}
         return AttentionRecord(maps)
 
 

@@ -14,7 +14,7 @@ from .mask import soften
 from .movement import Movement, widen
 
 
-def region_mask(movement: Movement, margin: int = 4, feather: int = 8) -> torch.Tensor:
+def region_mask(movement: Movement, margin: int = 2, feather: int = 4) -> torch.Tensor:
     """The part of the picture that an edit shows, (B, H, W) in 0..1 at image size.
 
     What left and what arrived, to the pixel, with ``margin`` px around it (where the autoencoder's and the
@@ -87,9 +87,13 @@ def carry(image: torch.Tensor, movement: Movement) -> tuple[torch.Tensor, torch.
     normalised = (positions + 0.5) * positions.new_tensor([2 / width, 2 / height]) - 1
     planes = torch.cat([image, movement.mask[..., None].to(image)], -1).movedim(-1, 1).float()
     carried = F.grid_sample(planes, normalised, mode="bilinear", padding_mode="border", align_corners=False)
+    # A continued offset may point into a neighbour that goes elsewhere: only what comes this way is taken.
+    ways = torch.stack([grid.spread_cells(plane) for plane in movement.way.unbind(1)], 1).to(device) * grid.cell
+    ways = F.grid_sample(ways, normalised, mode="nearest", padding_mode="border", align_corners=False)
+    alike = ((ways.movedim(1, -1) - offset).abs().amax(-1) < grid.cell / 2).float()
     covered = grid.spread_cells(widen((movement.arriving > 0).float(), 1)).to(device)
     inside = ((normalised.abs() <= 1).all(-1)).float()
-    return carried[:, :-1].movedim(1, -1), carried[:, -1] * covered * inside
+    return carried[:, :-1].movedim(1, -1), carried[:, -1] * covered * inside * alike
 
 
 def keep_element(source: torch.Tensor, edited: torch.Tensor, movement: Movement) -> torch.Tensor:

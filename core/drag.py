@@ -77,8 +77,7 @@ def apply(inversion: Inversion, movement: Movement, settings: FillSettings | Non
     clean = inversion.clean.to(movement.source.device)
     hole = widen((movement.source > 0.05).float(), settings.margin) > 0
     background = fill.harmonic(clean, hole)
-    # Cells of the margin keep their own content unless the element itself is taken out of them.
-    left = torch.maximum(movement.source, widen(movement.source, settings.margin) * hole)[:, None]
+    left = widen(movement.source, settings.margin)[:, None]
     background = left * background + (1 - left) * clean
     arriving = movement.arriving[:, None]
     composed = arriving * movement.warp(clean) + (1 - arriving) * background

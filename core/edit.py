@@ -38,7 +38,7 @@ class EditSettings:
     """
 
     steps: int = 50
-    strength: float = 0.7
+    strength: float = 0.4
     refinements: int = 0
     capture: CapturePlan = field(default_factory=CapturePlan)
     mask: MaskSettings = field(default_factory=MaskSettings)
@@ -47,8 +47,13 @@ class EditSettings:
     sample: SampleSettings = field(default_factory=SampleSettings)
     keep_pixels: bool = True
     keep_element: bool = True
-    margin: int = 4
-    feather: int = 8
+    margin: int = 2
+    feather: int = 4
+
+    def __post_init__(self):
+        for name in ("margin", "feather"):
+            if getattr(self, name) < 0:
+                raise InputError(name, f"{getattr(self, name)} px.", "Use 0 or more.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,14 +106,13 @@ def automatic_tau(scores: torch.Tensor) -> float:
     mean_above = (values * above).sum(1) / above.sum(1).clamp_min(1)
     mean_below = (values * ~above).sum(1) / (~above).sum(1).clamp_min(1)
     between = weight * (1 - weight) * (mean_above - mean_below) ** 2
-    return float(levels[between.argmax()].exp())
+    # Every threshold inside an empty gap is as good: the middle one leaves both sides room.
+    best = levels[between >= between.max() * (1 - 1e-4)]
+    return float(best.mean().exp())
 
 
 def connected_to(inside: torch.Tensor, seed: tuple[int, int]) -> torch.Tensor:
-    """The 8-connected part of ``inside`` (H, W) bool that holds ``seed`` (y, x); empty if the seed is outside.
-
-    Grows the seed by max-pooling within the region at a coarse scale first, so that it takes few passes.
-    """
+    """The 8-connected part of ``inside`` (H, W) bool that holds ``seed`` (y, x); empty if the seed is outside."""
     reached = torch.zeros_like(inside)
     reached[seed] = inside[seed]
     allowed = inside.float()[None, None]

@@ -52,6 +52,7 @@ class Movement:
         offset: (B, 2, h, w) way (dx, dy) in cells that brought it: cell q receives the content of q - offset.
         region: (B, h, w) share that sampling may change: source, destination and transition.
         mask: (B, H, W) what leaves its place, at image size: ``source`` to the pixel.
+        way: (B, 2, h, w) way (dx, dy) in cells that the content of each source cell goes; 0 where nothing leaves.
     """
 
     grid: Grid
@@ -60,6 +61,7 @@ class Movement:
     arriving: torch.Tensor
     offset: torch.Tensor
     region: torch.Tensor
+    way: torch.Tensor
 
     @property
     def vacated(self) -> torch.Tensor:
@@ -119,11 +121,13 @@ def plan(
     anchored = torch.tensor([pair.is_anchor for pair in pairs], device=scores.device)
 
     coverage, offset, strength = [], [], []
+    ways = scores.new_zeros(scores.shape[0], 2, *grid.latent_size)
     for index, pair in enumerate(pairs):
         way = torch.tensor(grid.displacement(pair), device=scores.device, dtype=scores.dtype)
         field = way[None, :, None, None].expand(scores.shape[0], 2, *grid.latent_size)
         if settings.falloff == "correlation":
             field = field * scores[:, index, None]
+        ways = torch.where(owned[:, index, None] > 0, field, ways)
         share, arrived_way, arrived_score = splat(owned[:, index], field, scores[:, index])
         coverage.append(share)
         offset.append(arrived_way)
@@ -145,7 +149,7 @@ def plan(
     region = widen(changed, settings.transition)
     region = torch.where((held > 0.5) & (changed == 0), torch.zeros_like(region), region)
     leaving = grid.spread_cells(source / cells.clamp_min(1e-6)) > 0.5
-    return Movement(grid, mask.to(scores) * leaving, source, arriving, offset, region)
+    return Movement(grid, mask.to(scores) * leaving, source, arriving, offset, region, ways)
 
 
 def _rank(pair: DragPair) -> tuple:

@@ -40,9 +40,9 @@ class SampleSettings:
             values let the model adapt it (and a prompt restyle it).
     """
 
-    consistency: Consistency = "extend"
+    consistency: Consistency = "replace"
     consistency_share: float = 1.0
-    preserve: float = 0.8
+    preserve: float = 1.0
 
     def __post_init__(self):
         for name in ("consistency_share", "preserve"):
@@ -57,7 +57,6 @@ class TokenInjector:
     def __init__(self, stored: Mapping[str, torch.Tensor], mode: Consistency):
         self._stored = stored
         self._mode = mode
-        self.used: set[str] = set()
 
     def wants_projections(self, layer: Layer) -> bool:
         return False
@@ -69,7 +68,6 @@ class TokenInjector:
         source = self._stored.get(layer.name)
         if source is None or source.shape[1] != tokens.shape[1] or tokens.shape[0] % source.shape[0]:
             return None
-        self.used.add(layer.name)
         # Every conditioning of the batch reads the same source.
         source = source.to(tokens).repeat(tokens.shape[0] // source.shape[0], 1, 1)
         return source if self._mode == "replace" else torch.cat([tokens, source], 1)

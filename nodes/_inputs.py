@@ -27,7 +27,7 @@ def schedule_inputs() -> list[io.Input]:
             "steps",
             default=DEFAULTS.steps,
             min=1,
-            max=1000,
+            max=999,
             tooltip="Steps over the whole noise schedule; 'strength' of them are run, each way.",
         ),
         io.Float.Input(
@@ -104,10 +104,10 @@ def consistency_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "consistency",
-            options=["extend", "replace", "off"],
+            options=["replace", "extend", "off"],
             default=DEFAULTS.sample.consistency,
-            tooltip="What self-attention does with the original's keys and values: look at them, too ('extend'), "
-            "look at nothing else ('replace'), or ignore them.",
+            tooltip="What self-attention does with the original's keys and values: look at nothing "
+            "else ('replace'), look at them, too ('extend'), or ignore them.",
         ),
         io.Float.Input(
             "consistency_share",

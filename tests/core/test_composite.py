@@ -178,3 +178,13 @@ def test_an_anchors_pixels_are_not_carried():
     assert torch.equal(move.mask, box(GRID, *BOX))
     _, share = carry(uniform(1, 93, 110, 3), move)
     assert torch.allclose(share, moved_box(40, 0).float(), atol=1e-3)
+
+
+def test_neighbours_that_part_leave_nothing_of_each_other_in_the_gap():
+    """A mouth opens: where it was, neither lip may be seen a second time."""
+    points = drags(GRID, ((6, 4), (6, 2)), ((6, 6), (6, 8)))
+    scores = torch.zeros(1, 2, *SIZE)
+    scores[:, 0, :5], scores[:, 1, 5:] = 1.0, 1.0
+    _, share = carry(uniform(1, 93, 110, 3), plan(scores, box(GRID, 3, 3, 7, 9), GRID, points))
+    expected = torch.maximum(box(GRID, 1, 3, 3, 9), box(GRID, 7, 3, 9, 9))
+    assert torch.allclose(share, expected, atol=1e-3)
