@@ -23,7 +23,7 @@ from scripts.workflow import load_workflow
 
 WORKFLOW = REPOSITORY / "example_workflows" / "attentiondrag_edit.json"
 ASSETS = REPOSITORY / "web" / "docs" / "assets"
-_COLOURS = 256
+_MAX_BYTES = 280_000
 _LOAD = """async (workflow) => {
   await app.loadGraphData(workflow);
   app.graph.remove(app.graph.nodes.find((node) => node.type === "MarkdownNote"));
@@ -44,12 +44,16 @@ _WRITE = """(pairs) => {
 _RESULT = "Object.values(app.nodeOutputs).some((output) => output.images?.[0]?.type === 'output')"
 
 
-def take(server: str, folder: Path, run: bool = True) -> None:
-    """Write all pictures into ``folder``."""
+def take(server: str, folder: Path, run: bool = True, steps: int | None = None) -> None:
+    """Write all pictures into ``folder``. ``steps`` replaces the workflow's own for a quick look."""
     folder.mkdir(parents=True, exist_ok=True)
     workflow = load_workflow(WORKFLOW)
     (stored,) = (node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "AttentionDragPoints")
     (pair,) = json.loads(stored)["pairs"]
+    if steps is not None:
+        for node in workflow["nodes"]:
+            if node["type"] == "AttentionDragEdit":
+                node["widgets_values"][0] = steps
     with launch() as browser:
         comfy = ComfyPage.open(browser, server, dpr=2)
         page = comfy.page
@@ -101,9 +105,11 @@ def _hide_furniture(comfy: ComfyPage) -> None:
 
 
 def save(part: Locator, path: Path) -> None:
-    """A screenshot with a palette: a third of the size, and no difference to the eye."""
+    """A screenshot; with a palette, a third of the size, only where it would be too large for a help page."""
     picture = Image.open(io.BytesIO(part.screenshot())).convert("RGB")
-    picture.quantize(_COLOURS, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    picture.save(path, optimize=True)
+    if path.stat().st_size > _MAX_BYTES:
+        picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
 def main() -> None:
@@ -111,8 +117,9 @@ def main() -> None:
     parser.add_argument("server", help="address of the server, http://127.0.0.1:8188 for instance")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder for the pictures")
     parser.add_argument("--no-run", action="store_true", help="only those that need no edit")
+    parser.add_argument("--steps", type=int, help="run the edit with so many steps")
     given = parser.parse_args()
-    take(given.server.rstrip("/"), given.out, run=not given.no_run)
+    take(given.server.rstrip("/"), given.out, not given.no_run, given.steps)
 
 
 if __name__ == "__main__":

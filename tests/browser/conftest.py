@@ -69,14 +69,15 @@ class FrontEnds:
     pages: dict[str, ComfyPage]
 
     def page(self, which: str) -> ComfyPage:
-        if which not in self.pages:
+        if which not in self.servers:
             comfyui = find_comfyui() or unpack_comfyui(Path(sys.executable))
             arguments = ["--cpu"]
             if which == "newest":
                 arguments += ["--front-end-root", str(newest_frontend())]
             server = ComfyServer(comfyui, self.base, Path(sys.executable), arguments)
             self.servers[which] = server.__enter__()
-            self.pages[which] = ComfyPage.open(self.browser, server.url)
+        if which not in self.pages:
+            self.pages[which] = ComfyPage.open(self.browser, self.servers[which].url)
         return self.pages[which]
 
 
