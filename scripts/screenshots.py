@@ -90,9 +90,10 @@ def take(server: str, folder: Path, run: bool = True, steps: int | None = None) 
         _hide_furniture(comfy)
         comfy.page.evaluate("app.queuePrompt(0)")
         comfy.page.wait_for_function(_RESULT, timeout=1_800_000)
-        comfy.page.evaluate(_PLACE, [30, 60, 0.85])
+        comfy.page.evaluate(_PLACE, [20, 120, 0.8])
         comfy.page.wait_for_timeout(1500)
-        save(comfy.page.locator("body"), folder / "edit.png")
+        # The canvas below ComfyUI's bars; its own statistics stand in the lower left corner.
+        save(comfy.page.locator("body"), folder / "edit.png", (80, 88, 1500, 800))
 
 
 def _hide_furniture(comfy: ComfyPage) -> None:
@@ -104,9 +105,11 @@ def _hide_furniture(comfy: ComfyPage) -> None:
     )
 
 
-def save(part: Locator, path: Path) -> None:
+def save(part: Locator, path: Path, box: tuple[int, int, int, int] | None = None) -> None:
     """A screenshot; with a palette, a third of the size, only where it would be too large for a help page."""
     picture = Image.open(io.BytesIO(part.screenshot())).convert("RGB")
+    if box is not None:
+        picture = picture.crop(box)
     picture.save(path, optimize=True)
     if path.stat().st_size > _MAX_BYTES:
         picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
