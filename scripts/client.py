@@ -107,7 +107,8 @@ class ComfyClient:
                 break
             if time.monotonic() - start > seconds:
                 raise TimeoutError(f"prompt {prompt_id} is not done after {seconds:.0f} s")
-            time.sleep(0.05)
+            # The server answers from the same interpreter that runs the model: ask seldom when it takes long.
+            time.sleep(min(1.0, 0.05 + (time.monotonic() - start) / 20))
         messages = entry["status"]["messages"]
         failed = [_execution_error(data) for kind, data in messages if kind == "execution_error"]
         interrupted = any(kind == "execution_interrupted" for kind, _ in messages)
