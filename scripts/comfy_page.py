@@ -75,7 +75,7 @@ class ComfyPage:
     def load(self) -> None:
         """(Re)loads the page and waits until ComfyUI is ready."""
         self.page.goto(self.url, wait_until="domcontentloaded", timeout=_START_MS)
-        ready = "window.LiteGraph?.registered_node_types?.AttentionDragPoints && app.canvas && app.extensionManager"
+        ready = "window.LiteGraph?.registered_node_types?.AttentionDragPoints && window.app?.canvas"
         self.page.wait_for_function(ready, timeout=_START_MS)
         self.page.wait_for_timeout(500)
 
