@@ -17,7 +17,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -103,8 +103,11 @@ def run_scene(
 def run(
     root: Path, methods: Sequence[str], loaded: model.Model | None, edit_settings: EditSettings,
     limit: int | None = None, sheet_path: Path | None = None, sheet_rows: int = 24,
+    after_each: Callable[[Results], None] | None = None,
 ) -> Results:
     """Runs all scenes under ``root``; a broken folder counts as failed for every method.
+
+    ``after_each`` gets the results so far after each scene, so that a run that is stopped leaves a report.
 
     Raises:
         SceneError: ``root`` holds no scenes.
@@ -124,6 +127,8 @@ def run(
         _note(f"[{number}/{total}] {scene.name}: {time.perf_counter() - start:.1f} s")
         for failure in results.failed[known:]:
             _note(f"    {failure['method']}: {failure['error']}")
+        if after_each is not None:
+            after_each(results)
         if sheet_path is not None and len(rows) < sheet_rows:
             rows.append(sheet.row(scene, outcomes, results.scenes[scene.name]["methods"], methods))
             sheet.write(sheet_path, rows, methods)
@@ -174,13 +179,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         edit_settings = settings.override(EditSettings(), args.settings)
         loaded = load_model(args) if set(methods) - WITHOUT_MODEL else None
-        results = run(args.scenes, methods, loaded, edit_settings, args.limit, args.sheet, args.sheet_rows)
+        parameters = _parameters(args, methods, edit_settings, loaded)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
+
+        def write(results: Results) -> None:
+            args.out.write_text(json.dumps(results.as_report(parameters), indent=1) + "\n", "utf-8")
+
+        results = run(args.scenes, methods, loaded, edit_settings, args.limit, args.sheet, args.sheet_rows, write)
     except (SceneError, FileNotFoundError, ValueError) as error:
         _note(str(error))
         return 2
-    parameters = {
+    write(results)
+    sys.stdout.write(summary(results.as_report(parameters)) + "\n")
+    return 0
+
+
+def _parameters(
+    args: argparse.Namespace, methods: Sequence[str], edit_settings: EditSettings, loaded: model.Model | None
+) -> dict[str, Any]:
+    return {
         "edit": settings.as_dict(edit_settings),
-        "methods": methods,
+        "methods": list(methods),
         "scenes": str(args.scenes),
         "limit": args.limit,
         "cut_paste": {"inpaint": "Navier-Stokes", "radius": INPAINT_RADIUS},
@@ -193,11 +212,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": model.versions(),
         "threads": torch.get_num_threads(),
     }  # fmt: skip
-    written = results.as_report(parameters)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
-    sys.stdout.write(summary(written) + "\n")
-    return 0
 
 
 def summary(written: dict[str, Any]) -> str:
