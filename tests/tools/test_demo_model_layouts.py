@@ -5,14 +5,17 @@ The weights are random on purpose: every channel and every bias then matters, wh
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from scripts.comfyui import find_comfyui, unpack_comfyui
 from tools.demo_model.autoencoder import Autoencoder
 from tools.demo_model.unet import build_narrow
 from tools.demo_model.write import SD15_SCALE, write_comfy, write_diffusers
@@ -78,6 +81,26 @@ def test_diffusers_vae_equals_narrow_autoencoder(models, image: Tensor) -> None:
     decoded = vae.decode(latent).sample / 2 + 0.5
     torch.testing.assert_close(decoded, autoencoder.decode(latent), atol=1e-4, rtol=1e-4)
     assert vae.config.scaling_factor == 1.0
+
+
+@torch.no_grad()
+def test_comfyui_itself_computes_the_same(models, noisy: Tensor, image: Tensor, tmp_path: Path) -> None:
+    narrow, autoencoder, checkpoint, _ = models
+    comfyui = find_comfyui() or unpack_comfyui(Path(sys.executable))
+    given = {"noisy": noisy, "timesteps": TIMESTEPS, "context": context(), "image": image}
+    save_file(given, tmp_path / "inputs.safetensors")
+    program = Path(__file__).parent / "comfyui_outputs.py"
+    paths = [comfyui, checkpoint, tmp_path / "inputs.safetensors", tmp_path / "outputs.safetensors"]
+    run = subprocess.run(
+        [sys.executable, str(program), *map(str, paths)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    results = load_file(tmp_path / "outputs.safetensors")
+    expected = narrow(noisy, TIMESTEPS, None).sample
+    torch.testing.assert_close(results["noise"], expected, atol=2e-4, rtol=1e-4)
+    latent = autoencoder.encode(image)
+    torch.testing.assert_close(results["latent"], latent, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(results["decoded"], autoencoder.decode(latent).clamp(0, 1), atol=1e-4, rtol=1e-4)
 
 
 def test_checkpoint_is_one_that_comfyui_takes_for_sd15(models) -> None:
