@@ -14,7 +14,7 @@ import torch
 from . import fill
 from .errors import InputError
 from .inversion import Inversion
-from .movement import Movement, widen
+from .movement import TOUCHED, Movement, widen
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,9 @@ def apply(inversion: Inversion, movement: Movement, settings: FillSettings | Non
     settings = settings or FillSettings()
     check_movement(inversion, movement)
     clean = inversion.clean.to(movement.source.device)
-    hole = widen((movement.source > 0.05).float(), settings.margin) > 0
+    # A cell that a thin part leaves shows that part whole: it is filled whole, whatever its share.
+    hole = widen((movement.source > TOUCHED).float(), settings.margin) > 0
     background = fill.harmonic(clean, hole)
-    left = widen(movement.source, settings.margin)[:, None]
-    background = left * background + (1 - left) * clean
     arriving = movement.arriving[:, None]
     composed = arriving * movement.warp(clean) + (1 - arriving) * background
     generator = torch.Generator("cpu").manual_seed(settings.seed)

@@ -22,6 +22,9 @@ from .points import DragPair, DragPoints
 
 Falloff = Literal["rigid", "correlation"]
 
+TOUCHED = 0.02
+"""Share of a cell from which something left or arrived counts: half a pixel row of 8."""
+
 
 @dataclass(frozen=True)
 class MoveSettings:
@@ -146,7 +149,7 @@ def plan(
     source = (owned * (~anchored).float()[None, :, None, None]).sum(1)
     held = (owned * anchored.float()[None, :, None, None]).sum(1)
     changed = torch.maximum(source, arriving)
-    region = widen(changed, settings.transition)
+    region = widen((changed > TOUCHED).float(), settings.transition)
     region = torch.where((held > 0.5) & (changed == 0), torch.zeros_like(region), region)
     leaving = grid.spread_cells(source / cells.clamp_min(1e-6)) > 0.5
     return Movement(grid, mask.to(scores) * leaving, source, arriving, offset, region, ways)

@@ -24,7 +24,7 @@ from scripts.workflow import default_value, is_widget, widget_names
 IMAGE = "attentiondrag_demo.png"
 CHECKPOINT = "attentiondrag_demo.safetensors"
 SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
-POINTS = {"version": 1, "pairs": [{"handle": [0.576, 0.521], "target": [0.799, 0.369]}]}
+POINTS = {"version": 1, "pairs": [{"handle": [0.31, 0.404], "target": [0.42, 0.74]}]}
 PACK = "comfyui-attentiondrag"
 
 

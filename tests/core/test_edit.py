@@ -113,8 +113,9 @@ def test_a_zero_drag_gives_the_source():
 def test_the_given_mask_is_what_moves():
     image = picture(2)
     own = edit(toy_unet.host(), image, by_pixels(32, 16), FEW)
-    given = edit(toy_unet.host(), image, by_pixels(32, 16), FEW, mask=square())
-    assert torch.equal(given.mask, square().expand(2, -1, -1))
+    wider = (square() + square().roll(-9, 2)).clamp(max=1)
+    given = edit(toy_unet.host(), image, by_pixels(32, 16), FEW, mask=wider)
+    assert torch.equal(given.mask, wider.expand(2, -1, -1))
     assert not torch.equal(given.mask, own.mask)
     assert torch.equal(given.movement.source, given.movement.grid.image_mask_to_cells(given.mask))
     each = torch.cat([square(), torch.zeros(1, 75, 90)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.grid import Grid
-from core.movement import Movement, MoveSettings, owners, plan, splat, widen
+from core.movement import TOUCHED, Movement, MoveSettings, owners, plan, splat, widen
 from core.points import DragPair, DragPoints
 from tests.core.builders import box, cell_point, drags, normal, uniform
 
@@ -149,7 +149,7 @@ def _check_region(move, image, owner, anchored) -> None:
     for y in range(height):
         for x in range(width):
             around = max(
-                changed[row][column]
+                float(changed[row][column] > TOUCHED)
                 for row in range(max(0, y - 1), min(height, y + 2))
                 for column in range(max(0, x - 1), min(width, x + 2))
             )
@@ -328,7 +328,7 @@ def test_what_is_dragged_out_in_part_arrives_in_part():
 @settings(max_examples=30)
 def test_the_region_covers_source_and_destination(case):
     move = case.plan(transition=0)
-    assert torch.equal(move.region, torch.maximum(move.source, move.arriving))
+    assert torch.equal(move.region, (torch.maximum(move.source, move.arriving) > TOUCHED).float())
 
 
 @pytest.mark.parametrize("transition", [0, 1, 3])
