@@ -166,14 +166,14 @@ RESTYLE = {
     "describe": Spec(
         "CLIPTextEncode",
         (360, 580),
-        {"clip": ("model", 1), "text": "a wall clock in front of a striped curtain"},
+        {"clip": ("model", 1), "text": "a black bird, a school and a cloud on a violet background"},
         (400, 110),
         "What the picture shows",
     ),
     "prompt": Spec(
         "CLIPTextEncode",
         (360, 750),
-        {"clip": ("model", 1), "text": "an ornate golden wall clock in front of a striped curtain"},
+        {"clip": ("model", 1), "text": "a colourful parrot, a school and a cloud on a violet background"},
         (400, 110),
         "What the element becomes",
     ),

@@ -105,7 +105,10 @@ def build_chain(
         **{"model": model, "latent": latent or encode[0], "steps": steps, "strength": strength}
         | more.get("inversion", {}),
     )
-    mask = g.add("AttentionDragMask", **{"inversion": inversion[0], "points": drags[0]} | more.get("mask", {}))
+    mask = g.add(
+        "AttentionDragMask",
+        **{"inversion": inversion[0], "points": drags[0], "image": loaded[0]} | more.get("mask", {}),
+    )
     apply = g.add(
         "AttentionDragApply",
         **{"model": model, "inversion": inversion[0], "points": drags[0], "mask": mask[0]} | more.get("apply", {}),

@@ -71,4 +71,5 @@ def still(grid: Grid, batch: int = 1) -> Movement:
     """A movement of nothing."""
     zeros = torch.zeros(batch, *grid.latent_size)
     nothing = torch.zeros(batch, *grid.image_size)
-    return Movement(grid, nothing, zeros, zeros, zeros[:, None].repeat(1, 2, 1, 1), zeros, zeros[:, None].repeat(1, 2, 1, 1))
+    way = zeros[:, None].repeat(1, 2, 1, 1)
+    return Movement(grid, nothing, zeros, zeros, way, zeros, way)
