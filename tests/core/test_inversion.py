@@ -288,7 +288,7 @@ class Skipping(ToyUNet):
 @pytest.mark.parametrize("storage", ["cpu", "off"])
 def test_a_layer_that_never_ran_is_named(storage):
     with pytest.raises(InputError) as caught:
-        invert(Skipping(), latent(), sigmas(3), CapturePlan(storage=storage, sides=()))
+        invert(Skipping(), latent(), sigmas(3), CapturePlan(storage=storage, sides=(), levels=(0, 1, 2)))
     assert caught.value.input == "model" and "up.1" in str(caught.value)
     assert "up.0" not in str(caught.value)
 
