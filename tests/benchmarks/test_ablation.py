@@ -37,7 +37,11 @@ BASE = EditSettings(steps=4, strength=1.0)
 )
 def test_maps_put_together_are_those_that_an_inversion_records(plan, refinements):
     loaded, clean = made.toy_model(), latent(size=(8, 6))
-    others = [CapturePlan(), CapturePlan(heads="max", noise_range=(0.0, 1.0), correlation_steps=9), plan]
+    others = [
+        CapturePlan(),
+        CapturePlan(heads="max", levels=(0, 1, 2), noise_range=(0.0, 1.0), correlation_steps=9),
+        plan,
+    ]
     store = map_store(loaded, clean, 8, 0.75, refinements, others)
     host = loaded.host
     own = host.invert(clean, host.sigmas(8, 0.75), plan, refinements, None).record

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -166,12 +168,18 @@ def test_v_prediction(client, g, scene, saved_latent, pixels):
     assert pixels(run, image.id).shape == (1, 64, 64, 3)
 
 
+def everything(g) -> dict[str, Any]:
+    """Moves the whole picture: what random weights attend to may be a single pixel, which changes nothing."""
+    return {"mask": g.add("SolidMask", value=1.0, width=64, height=64)[0], "combine": "replace"}
+
+
 def test_lora_is_part_of_the_model(client, g, scene, saved_latent):
     checkpoint = g.checkpoint()
     lora = g.add("LoraLoaderModelOnly", model=checkpoint[0], lora_name=LORA, strength_model=1.0)
-    plain, patched = build_chain(g, scene(), RIGHT), build_chain(g, scene(), RIGHT, model=lora[0])
-    again = build_chain(g, scene(), RIGHT, sampler={"preserve": 0.8})
-    saved = [g.save_latent(chain.sampler[0]) for chain in (plain, patched, again)]
+    plain, patched = (
+        build_chain(g, scene(), RIGHT, model=model[0], mask=everything(g)) for model in (checkpoint, lora)
+    )
+    saved = [g.save_latent(chain.sampler[0]) for chain in (plain, patched)]
     noisy = [g.save_latent(chain.inversion[1]) for chain in (plain, patched)]
     run = client.run(g.graph)
     assert relative(saved_latent(run, noisy[1].id), saved_latent(run, noisy[0].id)) > 1e-3
@@ -188,7 +196,9 @@ def test_stranger_s_attention_stays_in_its_slot(client, g, scene, saved_latent, 
         model = checkpoint[0]
         if name is not None:
             model = g.add("ProbeAttentionReplace", model=model, name=f"{name}-{storage}", gain=gain)[0]
-        chains[name] = build_chain(g, scene(), RIGHT, model=model, inversion={"capture": capture[0]})
+        chains[name] = build_chain(
+            g, scene(), RIGHT, model=model, inversion={"capture": capture[0]}, mask=everything(g)
+        )
         if name is not None:
             calls[name] = g.add("ProbeCalls", after=chains[name].sampler[0], name=f"{name}-{storage}")
     saved = {name: g.save_latent(chain.sampler[0]) for name, chain in chains.items()}
@@ -211,6 +221,7 @@ def test_stored_and_recomputed_consistency_agree(client, g, scene, saved_latent)
             scene(),
             RIGHT,
             inversion={"capture": capture[0], "refinements": 4},
+            mask=everything(g),
             sampler={"preserve": 0.0},
         )
         saved[storage] = g.save_latent(chain.sampler[0])
