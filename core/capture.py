@@ -41,7 +41,7 @@ ROW_BLOCK_BYTES = 32 * MEGABYTE
 
 @dataclass(frozen=True)
 class CapturePlan:
-    """What to record. The defaults were chosen by ``benchmarks/ablation.py`` on validation scenes.
+    """What to record. Which token grids "auto" reads was measured; the other defaults are not yet.
 
     Attributes:
         sides: parts of the U whose layers give the correlation; () means all.
