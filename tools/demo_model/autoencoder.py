@@ -22,9 +22,9 @@ class AutoencoderConfig:
     """Widths and numbers of blocks from full resolution down to 1/8."""
 
     encoder_widths: tuple[int, ...] = (16, 32, 48, 64)
-    encoder_blocks: tuple[int, ...] = (0, 0, 1, 2)
+    encoder_blocks: tuple[int, ...] = (0, 0, 2, 3)
     decoder_widths: tuple[int, ...] = (16, 32, 48, 64)
-    decoder_blocks: tuple[int, ...] = (0, 1, 2, 3)
+    decoder_blocks: tuple[int, ...] = (0, 1, 3, 3)
 
     def to_dict(self) -> dict[str, list[int]]:
         return {key: list(value) for key, value in asdict(self).items()}
@@ -135,6 +135,21 @@ class Autoencoder(nn.Module):
     def decode(self, latent: Tensor) -> Tensor:
         """Not clipped: values may leave [0, 1] a little."""
         return self.decoder(latent)
+
+
+def start_from(model: Autoencoder, weights: dict[str, Tensor]) -> None:
+    """Load ``weights`` of a model with the same widths and perhaps fewer blocks; the blocks it lacks start as identities.
+
+    Raises RuntimeError for weights that this model has no place for, or that it lacks outside of new blocks.
+    """
+    lacking, unknown = model.load_state_dict(weights, strict=False)
+    blocks = {name: part for name, part in model.named_modules() if isinstance(part, Block)}
+    homeless = [key for key in lacking if key.partition(".conv.")[0] not in blocks]
+    if unknown or homeless:
+        raise RuntimeError(f"weights of another layout: unknown {unknown}, missing {homeless}")
+    for name in {key.partition(".conv.")[0] for key in lacking}:
+        nn.init.zeros_(blocks[name].conv[-1].weight)
+        nn.init.zeros_(blocks[name].conv[-1].bias)
 
 
 def padded_state_dict(model: Autoencoder) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, start_from
 
 
 def batch_of_crops(scenes: np.ndarray, rng: np.random.Generator, count: int, side: int) -> Tensor:
@@ -56,8 +56,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--log-error", action="store_true", help="mean logarithm of each crop's squared error: all equal in dB")
     parser.add_argument("--decoder-only", action="store_true", help="keep the encoder as it is")
-    parser.add_argument("--start", help="checkpoint to begin from, with a fresh schedule")
+    parser.add_argument("--start", help="checkpoint to begin from, with a fresh schedule; it may have fewer blocks")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -68,7 +69,7 @@ def main() -> None:
     model = Autoencoder().to(memory_format=torch.channels_last)
     state: dict = {"step": 0, "seconds": 0.0}
     if args.start:
-        model.load_state_dict(torch.load(args.start, weights_only=True)["ema"])
+        start_from(model, torch.load(args.start, weights_only=True)["ema"])
     if args.decoder_only:
         model.encoder.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -93,8 +94,14 @@ def main() -> None:
         mean, std = latent.mean((0, 2, 3)), latent.std((0, 2, 3))
         noisy = latent + torch.randn_like(latent) * (0.08 * torch.rand(len(latent), 1, 1, 1))
         error = model.decode(noisy) - image
-        fidelity = error.square().mean()
-        loss = fidelity + 0.02 * error.abs().mean() + 1e-3 * (mean.square() + (std - 1).square()).mean()
+        squared = error.square().mean((1, 2, 3))
+        fidelity = squared.mean()
+        compact = (mean.square() + (std - 1).square()).mean()
+        if args.log_error:
+            # The floor, 37 dB, keeps empty crops from outweighing everything else.
+            loss = (squared + 2e-4).log().mean() + 0.1 * compact
+        else:
+            loss = fidelity + 0.02 * error.abs().mean() + 1e-3 * compact
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 0.5)
