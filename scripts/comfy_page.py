@@ -20,7 +20,9 @@ _START_MS = 300_000
 _WAIT_MS = 120_000
 
 _BUILD = """async ({picture, checkpoint}) => {
-  await app.loadGraphData({nodes: [], links: [], groups: [], config: {}, extra: {}, version: 0.4,
+  // Without its renderer's name a graph counts as old: Vue rendering then moves all nodes, as a step of its own in undo.
+  const extra = {workflowRendererVersion: LiteGraph.vueNodesMode ? "Vue" : "LG"};
+  await app.loadGraphData({nodes: [], links: [], groups: [], config: {}, extra, version: 0.4,
                            last_node_id: 0, last_link_id: 0});
   const add = (type, x, y) => {
     const node = LiteGraph.createNode(type);
@@ -148,3 +150,11 @@ class ComfyPage:
         counted = f"(n) => {{ const t = {_POINTS}?.widgets.find((w) => w.name === 'points').value;"
         counted += " return t !== undefined && (t ? JSON.parse(t).pairs.length : 0) === n }"
         self.page.wait_for_function(counted, arg=count, timeout=_WAIT_MS)
+
+    def undo_in_comfyui(self) -> None:
+        """ComfyUI's own undo of one step, until its graph is loaded: a key pressed before that mixes two loads."""
+        tracker = "app.extensionManager.workflow.activeWorkflow.changeTracker"
+        steps = self.page.evaluate(f"{tracker}.undoQueue.length")
+        self.page.keyboard.press("Control+z")
+        done = f"(steps) => {tracker}.undoQueue.length < steps && !{tracker}._restoringState"
+        self.page.wait_for_function(done, arg=steps, timeout=_WAIT_MS)

@@ -73,12 +73,9 @@ def test_keys_stay_in_the_picker_and_both_undos_work(comfy: ComfyPage):
     assert comfy.stored == two
     # ComfyUI's own history has these as steps, too: back by the undone deletion, then by the deletion.
     comfy.leave_picker()
-    comfy.page.keyboard.press("Control+z")
-    comfy.wait_for_pairs(1)
-    comfy.page.keyboard.press("Control+z")
-    comfy.wait_for_pairs(2)
-    comfy.page.keyboard.press("Control+z")
-    comfy.wait_for_pairs(1)
+    for count in (1, 2, 1):
+        comfy.undo_in_comfyui()
+        comfy.wait_for_pairs(count)
     comfy.page.wait_for_function("document.querySelectorAll('.ad-pair').length === 1")
 
 
