@@ -3,6 +3,7 @@
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
 import { allNodes, inputIndex, isFedBy, locatorOf, nodeByExecutionId } from "./picker/graph.js";
+import { newestOutputs, RUNS } from "./picker/history.js";
 import { Picker } from "./picker/picker.js";
 import { findPicture, isFileRef, viewQuery } from "./picker/sources.js";
 import { useMessages } from "./picker/text.js";
@@ -106,15 +107,25 @@ class NodeHost {
     return this.#results;
   }
 
-  /** What nodes behind this one's points have made, from the outputs that ComfyUI keeps. */
-  recallResults() {
+  /** What nodes behind this one's points have made: from the outputs that the page keeps, else from the server's. */
+  async recallResults() {
+    const root = rootGraph();
     const outputs = app.nodeOutputs ?? {};
-    for (const node of allNodes(rootGraph())) {
-      const output = outputs[locatorOf(node, rootGraph())];
-      if (output?.[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, false);
+    this.#takeAll([...allNodes(root)].map((node) => [node, outputs[locatorOf(node, root)]]));
+    if (this.#results.mask) return;
+    const before = this.#results.serial;
+    const kept = newestOutputs(await history(), root.id);
+    // A run may have ended while the server answered, and another graph may be open.
+    if (this.#results.serial !== before || rootGraph() !== root) return;
+    this.#takeAll([...kept].map(([id, output]) => [nodeByExecutionId(id, root), output]));
+  }
+
+  #takeAll(made) {
+    for (const [node, output] of made) {
+      if (!node || !output) continue;
+      if (node === this.#node) this.takeOwn(output);
+      else if (output[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, false);
     }
-    const own = outputs[locatorOf(this.#node, rootGraph())];
-    if (own) this.takeOwn(own);
   }
 
   takeResults(output, live) {
@@ -153,6 +164,17 @@ function stamped(found) {
   return found.stamp ? `${found.query}&v=${sum}` : found.query;
 }
 
+let asked = null;
+
+/** The server's last runs; one request for all pickers of a page that is being loaded. */
+function history() {
+  asked ??= api
+    .fetchApi(`/history?max_items=${RUNS}`)
+    .then((response) => (response.ok ? response.json() : {}))
+    .finally(() => (asked = null));
+  return asked;
+}
+
 function chain(node, name, after) {
   const before = node[name];
   node[name] = function chained(...args) {
@@ -178,7 +200,7 @@ function attach(node) {
     attached.set(node, { host, picker });
     picker.start();
     // Links are in place once the graph has been read.
-    requestAnimationFrame(() => host.recallResults());
+    requestAnimationFrame(() => host.recallResults().then(() => picker.tick()));
   };
   chain(node, "onAdded", start);
   chain(node, "onRemoved", () => {

@@ -191,6 +191,38 @@ def test_survives_a_reload_of_the_page(pinned: ComfyPage):
     assert pinned.page.locator(".ad-pair").count() == 1
 
 
+def test_mask_and_heatmap_are_there_after_a_reload(pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.35, 0.4), (0.7, 0.6))
+    pinned.page.evaluate("app.queuePrompt(0)")
+    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+    pinned.page.wait_for_timeout(2000)
+    pinned.load()
+    pinned.wait_for_picture()
+    # Nothing runs again: what the run before the reload made is the server's to tell.
+    for name, kind in (("Mask", "mask"), ("Heatmap", "heat")):
+        pinned.page.get_by_role("button", name=name, exact=True).click()
+        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]', timeout=60_000)
+    assert pinned.page.locator('[data-notice="stale"]').count() == 0
+    pinned.drag((0.2, 0.8), (0.4, 0.8))
+    pinned.page.wait_for_selector('[data-notice="stale"]')
+
+
+def test_points_promoted_to_a_subgraph_still_feed_the_run(pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.35, 0.4), (0.7, 0.6))
+    stored = pinned.stored
+    sent = pinned.page.evaluate(
+        """async () => {
+          const points = app.graph.nodes.find((n) => n.type === 'AttentionDragPoints');
+          app.graph.convertToSubgraph(new Set([points]));
+          return (await app.graphToPrompt()).output;
+        }"""
+    )
+    (inputs,) = (node["inputs"] for node in sent.values() if node["class_type"] == "AttentionDragPoints")
+    assert inputs["points"] == stored
+
+
 def test_the_server_refuses_broken_text_with_words_for_a_user(pinned: ComfyPage):
     pinned.build("wide.png", CHECKPOINT)
     answer = pinned.page.evaluate(
