@@ -1,8 +1,15 @@
 """DDIM inversion: from a clean latent to the noise that samples back to it.
 
 Each step evaluates the U-Net at the *next* noise level (Song et al. 2021, arXiv 2010.02502, section 4.3, run
-backwards), so that attention is recorded at exactly the levels at which sampling evaluates. Optional
-fixed-point refinements repeat the step with the latent it led to, which solves the implicit equation that
+backwards), so that attention is recorded at exactly the levels at which sampling evaluates. What is unknown is the
+latent there, and the steps differ in what they take for it:
+
+- "extrapolate": the latent that the last step's noise leads to. The noise changes little from step to step, so this is
+  close, at the same single evaluation.
+- "present": the latent the step starts from. This is plain DDIM inversion, number for number that of diffusers'
+  DDIMInverseScheduler.
+
+Optional fixed-point refinements repeat the step with the latent it led to, which solves the implicit equation that
 makes sampling its exact inverse (Pan et al. 2023, arXiv 2309.04907).
 """
 
@@ -10,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -27,6 +35,8 @@ from .capture import (
 )
 from .errors import InputError
 from .hooks import Denoiser, Layer
+
+Guess = Literal["extrapolate", "present"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +114,7 @@ def invert(
     on_step: Callable[[int, torch.Tensor, torch.Tensor], None] | None = None,
     model_fingerprint: str = "",
     limit: torch.Tensor | None = None,
+    guess_from: Guess = "extrapolate",
 ) -> Inversion:
     """Runs the inversion.
 
@@ -112,9 +123,10 @@ def invert(
         latent: clean latent (B, C, h, w) in the model's own scale, on the model's device.
         sigmas: (n + 1,) descending with a closing 0 (``schedule.sampling_sigmas``).
         plan: what to record.
-        refinements: extra evaluations a step; 0 is plain DDIM inversion.
+        refinements: extra evaluations a step.
         on_step: called after each of n steps with (steps done, latent, clean estimate); may raise to stop.
         model_fingerprint, limit: kept in the result.
+        guess_from: which latent a step is first evaluated on (see above).
 
     Raises:
         InputError: the budget is too small, or the latent or the model's answer is not finite.
@@ -136,17 +148,22 @@ def invert(
     x = latent.float()
     trajectory = [x.to("cpu")]
     tokens: list[dict[str, torch.Tensor]] = []
+    eps: torch.Tensor | None = None
     for index in range(steps):
         sigma, sigma_next = ascending[index], ascending[index + 1]
         kept = TokenRecorder(frozenset(consistency_layers if keeps else ()), size)
-        guess = schedule.at_level(x, sigma, sigma_next)
+        extrapolated = guess_from == "extrapolate" and eps is not None
+        if extrapolated:
+            guess = schedule.step(x, eps, sigma, sigma_next)
+        else:
+            guess = schedule.at_level(x, sigma, sigma_next)
         for attempt in range(refinements + 1):
             last = attempt == refinements
             hooks = None
             if last:
                 hooks = Together(kept, correlation) if index in recorded_steps else kept
             denoised = denoiser.denoise(guess, sigma_next, hooks)
-            if attempt == 0:
+            if attempt == 0 and guess_from == "present":
                 eps = schedule.first_epsilon(x, denoised, sigma, sigma_next, denoiser.prediction)
             else:
                 eps = schedule.epsilon(guess, denoised, sigma_next)
