@@ -152,8 +152,7 @@ def invert(
     for index in range(steps):
         sigma, sigma_next = ascending[index], ascending[index + 1]
         kept = TokenRecorder(frozenset(consistency_layers if keeps else ()), size)
-        extrapolated = guess_from == "extrapolate" and eps is not None
-        if extrapolated:
+        if guess_from == "extrapolate" and eps is not None:
             guess = schedule.step(x, eps, sigma, sigma_next)
         else:
             guess = schedule.at_level(x, sigma, sigma_next)

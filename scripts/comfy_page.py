@@ -20,7 +20,7 @@ _START_MS = 300_000
 _WAIT_MS = 120_000
 
 _BUILD = """async ({picture, checkpoint}) => {
-  // Without its renderer's name a graph counts as old: Vue rendering then moves all nodes, as a step of its own in undo.
+  // Without its renderer's name a graph counts as old: Vue rendering moves its nodes, a step of its own in undo.
   const extra = {workflowRendererVersion: LiteGraph.vueNodesMode ? "Vue" : "LG"};
   await app.loadGraphData({nodes: [], links: [], groups: [], config: {}, extra, version: 0.4,
                            last_node_id: 0, last_link_id: 0});

@@ -171,6 +171,11 @@ function history() {
   asked ??= api
     .fetchApi(`/history?max_items=${RUNS}`)
     .then((response) => (response.ok ? response.json() : {}))
+    .catch((error) => {
+      // The picker works without: the next run brings its own results.
+      console.warn("AttentionDrag: the server's history could not be read.", error);
+      return {};
+    })
     .finally(() => (asked = null));
   return asked;
 }
@@ -200,7 +205,7 @@ function attach(node) {
     attached.set(node, { host, picker });
     picker.start();
     // Links are in place once the graph has been read.
-    requestAnimationFrame(() => host.recallResults().then(() => picker.tick()));
+    requestAnimationFrame(() => host.recallResults());
   };
   chain(node, "onAdded", start);
   chain(node, "onRemoved", () => {

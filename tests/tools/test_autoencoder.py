@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 import torch
 
-from tools.demo_model.autoencoder import Autoencoder, AutoencoderConfig
+from tools.demo_model.autoencoder import Autoencoder, AutoencoderConfig, start_from
 from tools.demo_model.encode import encode, normalise
 
 
@@ -51,3 +52,24 @@ def test_normalising_is_an_affine_change_of_the_latents() -> None:
 def test_configuration_survives_json() -> None:
     config = AutoencoderConfig((8, 16, 24, 32), (0, 1, 1, 1), (8, 8, 16, 32), (1, 1, 1, 1))
     assert AutoencoderConfig.from_dict(config.to_dict()) == config
+
+
+def test_a_deeper_model_starts_as_the_shallower_one():
+    torch.manual_seed(3)
+    shallow = Autoencoder(AutoencoderConfig(encoder_blocks=(0, 0, 1, 2), decoder_blocks=(0, 1, 2, 3)))
+    deep = Autoencoder(AutoencoderConfig(encoder_blocks=(0, 1, 2, 3), decoder_blocks=(1, 2, 3, 3)))
+    start_from(deep, shallow.state_dict())
+    image = torch.rand(2, 3, 32, 40)
+    latent = shallow.encode(image)
+    assert torch.allclose(deep.encode(image), latent, atol=1e-5)
+    assert torch.allclose(deep.decode(latent), shallow.decode(latent), atol=1e-5)
+
+
+def test_weights_of_another_layout_are_refused():
+    weights = Autoencoder().state_dict()
+    del weights["encoder.0.weight"]
+    with pytest.raises(RuntimeError, match=r"encoder\.0\.weight"):
+        start_from(Autoencoder(), weights)
+    shallow = Autoencoder(AutoencoderConfig(encoder_blocks=(0, 0, 1, 2)))
+    with pytest.raises(RuntimeError, match="unknown"):
+        start_from(shallow, Autoencoder().state_dict())

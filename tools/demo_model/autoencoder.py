@@ -138,7 +138,7 @@ class Autoencoder(nn.Module):
 
 
 def start_from(model: Autoencoder, weights: dict[str, Tensor]) -> None:
-    """Load ``weights`` of a model with the same widths and perhaps fewer blocks; the blocks it lacks start as identities.
+    """Load ``weights`` of a model with the same widths and perhaps fewer blocks; missing blocks start as identities.
 
     Raises RuntimeError for weights that this model has no place for, or that it lacks outside of new blocks.
     """

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=128)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--log-error", action="store_true", help="mean logarithm of each crop's squared error: all equal in dB")
+    parser.add_argument("--log-error", action="store_true", help="logarithm of each crop's squared error: equal in dB")
     parser.add_argument("--decoder-only", action="store_true", help="keep the encoder as it is")
     parser.add_argument("--start", help="checkpoint to begin from, with a fresh schedule; it may have fewer blocks")
     args = parser.parse_args()
