@@ -145,12 +145,9 @@ class Inversions:
 class Replay:
     """A host (``core.host.Host``) that hands out a finished inversion instead of inverting."""
 
-    def __init__(self, host: DirectHost, latent: torch.Tensor, inversion: Inversion):
-        self._latent, self._inversion = latent, inversion
-        self.sigmas, self.sample, self.decode = host.sigmas, host.sample, host.decode
-
-    def encode(self, image: torch.Tensor) -> torch.Tensor:
-        return self._latent
+    def __init__(self, host: DirectHost, inversion: Inversion):
+        self._inversion = inversion
+        self.sigmas, self.sample, self.encode, self.decode = host.sigmas, host.sample, host.encode, host.decode
 
     def invert(
         self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int, on_step: OnStep | None
@@ -162,7 +159,7 @@ def edit_figures(inversions: Inversions, variant: Variant, true_mask: bool) -> d
     """Quality of one variant on one scene."""
     scene = inversions.scene
     inversion, inversion_seconds, inversion_evaluations = inversions.get(variant)
-    host = Replay(inversions.model.host, inversions.latent, inversion)
+    host = Replay(inversions.model.host, inversion)
     mask = (scene.mask > 0.5).float() if true_mask else None
     start, before = time.perf_counter(), inversions.model.evaluations
     result = edit(host, scene.image, scene.points, variant.settings, mask=mask)

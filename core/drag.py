@@ -8,12 +8,14 @@ smooth continuation and fresh noise, so that the model paints what was hidden in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from . import fill
 from .errors import InputError
 from .inversion import Inversion
+from .mask import soften
 from .movement import TOUCHED, Movement, widen
 
 
@@ -22,11 +24,14 @@ class FillSettings:
     """What the vacated cells get.
 
     Attributes:
-        margin: cells round the source that are not read as background, since the autoencoder lets an object's
-            colours bleed into its neighbours.
+        space: where the background is continued, in the picture's "pixels" (then encoded: no trace of the object's
+            colours is left, and one more encoding is paid) or in the "latent".
+        margin: cells ("latent") or half cells ("pixels") round the source that are not read as background, since
+            the autoencoder, or antialiasing and shadow, let an object's colours bleed into its neighbours.
         seed: of the fresh noise.
     """
 
+    space: Literal["pixels", "latent"] = "pixels"
     margin: int = 1
     seed: int = 0
 
@@ -61,28 +66,59 @@ class Drag:
         return self.clean + sigma * mixed / size
 
 
-def apply(inversion: Inversion, movement: Movement, settings: FillSettings | None = None) -> Drag:
+def apply(
+    inversion: Inversion,
+    movement: Movement,
+    settings: FillSettings | None = None,
+    background: torch.Tensor | None = None,
+) -> Drag:
     """Moves the element and fills what it leaves.
 
     Args:
         inversion: the source's.
         movement: on the same latent size and batch.
         settings: filling.
+        background: (B, C, h, w) the clean latent of ``background_picture``, to take the filling from; None
+            continues the source's clean latent, whatever ``settings.space``.
 
     Raises:
-        InputError: the movement belongs to another latent.
+        InputError: the movement or the background belongs to another latent.
     """
     settings = settings or FillSettings()
     check_movement(inversion, movement)
     clean = inversion.clean.to(movement.source.device)
     # A cell that a thin part leaves shows that part whole: it is filled whole, whatever its share.
     hole = widen((movement.source > TOUCHED).float(), settings.margin) > 0
-    background = fill.harmonic(clean, hole)
+    if background is None:
+        background = fill.harmonic(clean, hole)
+    else:
+        if background.shape != clean.shape:
+            raise InputError(
+                "background",
+                f"shape {tuple(background.shape)}, but the inversion holds {tuple(clean.shape)}.",
+                "Use the filled picture of the same image.",
+            )
+        background = torch.where(hole[:, None], background.to(clean), clean)
     arriving = movement.arriving[:, None]
     composed = arriving * movement.warp(clean) + (1 - arriving) * background
     generator = torch.Generator("cpu").manual_seed(settings.seed)
     noise = torch.randn(clean.shape, generator=generator).to(clean.device)
     return Drag(movement, composed, noise)
+
+
+def background_picture(image: torch.Tensor, movement: Movement, settings: FillSettings | None = None) -> torch.Tensor:
+    """The picture without the element: its background smoothly continued over what leaves, (B, H, W, 3).
+
+    Args:
+        image: (B, H, W, 3) in 0..1, the source.
+        movement: of that image.
+        settings: ``margin`` of it is used.
+    """
+    settings = settings or FillSettings()
+    margin = settings.margin * movement.grid.cell // 2
+    hole = soften((movement.mask > 0.1).float(), margin) > 0.5
+    planes = image.movedim(-1, 1).float()
+    return fill.harmonic(planes, hole.to(planes.device)).movedim(1, -1)
 
 
 def check_movement(inversion: Inversion, movement: Movement) -> None:

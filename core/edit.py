@@ -114,7 +114,7 @@ def edit(
     else:
         moved = masking.combine(torch.zeros(inversion.batch, *grid.image_size), mask, "replace")
     movement = moving.plan(scores, moved, grid, points, settings.move)
-    drag = dragging.apply(inversion, movement, settings.fill)
+    drag = dragging.apply(inversion, movement, settings.fill, background(host, image, movement, settings.fill))
 
     def sampled(index: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
         if on_step is not None:
@@ -125,6 +125,16 @@ def edit(
     edited = finish(host, image, result, movement, settings)
     region = compositing.region_mask(movement, settings.margin, settings.feather)
     return EditResult(edited, moved, region, scores, inversion, movement, drag)
+
+
+def background(
+    autoencoder: Autoencoder, image: torch.Tensor, movement: Movement, settings: FillSettings
+) -> torch.Tensor | None:
+    """The clean latent of the picture without the element, for ``drag.apply``; None if filled in the latent."""
+    if settings.space == "latent":
+        return None
+    picture = dragging.background_picture(image, movement, settings)
+    return autoencoder.encode(movement.grid.pad_image(picture))
 
 
 def finish(

@@ -38,14 +38,17 @@ class SampleSettings:
         consistency_share: for how long.
         preserve: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
             values let the model adapt it (and a prompt restyle it).
+        hold: for how long the vacated area follows the background's smooth continuation; 0 lets the model paint
+            it from noise, 1 leaves it smooth.
     """
 
     consistency: Consistency = "replace"
     consistency_share: float = 1.0
     preserve: float = 1.0
+    hold: float = 0.0
 
     def __post_init__(self):
-        for name in ("consistency_share", "preserve"):
+        for name in ("consistency_share", "preserve", "hold"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise InputError(name, f"{value}.", "Use 0 to 1.")
@@ -122,8 +125,8 @@ def sample(
         hooks = _consistency(denoiser, inversion, index, settings, x.device)
         denoised = denoiser.denoise(x, sigmas[index], hooks)
         x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[index]), sigmas[index], sigmas[index + 1])
-        if drag is not None and index + 1 <= round(settings.preserve * inversion.steps):
-            x = _follow(x, drag, inversion, index + 1)
+        if drag is not None:
+            x = _follow(x, drag, inversion, index + 1, settings)
         if change is not None:
             stored = inversion.trajectory[index + 1].to(x.device)
             x = torch.where(change > 0, change * x + (1 - change) * stored, stored)
@@ -163,12 +166,17 @@ def _limited(change: torch.Tensor | None, inversion: Inversion, x: torch.Tensor)
     return limit if change is None else change * limit
 
 
-def _follow(x: torch.Tensor, drag: Drag, inversion: Inversion, index: int) -> torch.Tensor:
-    carried = drag.at(inversion, index).to(x.device)
-    share = drag.movement.arriving[:, None].to(x.device)
-    # Only what fully arrived is held; a cell that is part background belongs to the seam.
-    share = ((share - 0.5) * 2).clamp(0, 1)
-    return share * carried + (1 - share) * x
+def _follow(
+    x: torch.Tensor, drag: Drag, inversion: Inversion, index: int, settings: SampleSettings
+) -> torch.Tensor:
+    preserved = index <= round(settings.preserve * inversion.steps)
+    held = index <= round(settings.hold * inversion.steps)
+    if not preserved and not held:
+        return x
+    # Only what fully arrived is preserved; a cell that is part background belongs to the seam.
+    share = ((drag.movement.arriving - 0.5) * 2).clamp(0, 1) * preserved + drag.movement.vacated * held
+    share = share[:, None].clamp(max=1).to(x.device)
+    return share * drag.at(inversion, index).to(x.device) + (1 - share) * x
 
 
 def _consistency(
