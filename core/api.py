@@ -39,7 +39,7 @@ from .drag import Drag
 from .edit import EditResult, EditSettings
 from .errors import InputError
 from .grid import Grid
-from .host import DirectHost, OnStep
+from .host import Autoencoder, DirectHost, OnStep
 from .inversion import Inversion
 from .points import DragPoints, Point, make_points, parse_points, points_from_data
 
@@ -101,11 +101,13 @@ class Source:
         image: (B, H, W, 3) float32 in 0..1 on the CPU.
         grid: the latent's cells over the image.
         inversion: trajectory and recorded attention.
+        autoencoder: the model's, for the filling of what a drag leaves.
     """
 
     image: torch.Tensor
     grid: Grid
     inversion: Inversion
+    autoencoder: Autoencoder
 
 
 def load(path: str | Path, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> Model:
@@ -160,7 +162,8 @@ def invert(
     host = model.host(prompt)
     sigmas = host.sigmas(settings.steps, settings.strength)
     latent = host.encode(grid.pad_image(pixels))
-    return Source(pixels, grid, host.invert(latent, sigmas, settings.capture, settings.refinements, on_step))
+    inversion = host.invert(latent, sigmas, settings.capture, settings.refinements, on_step)
+    return Source(pixels, grid, inversion, host.autoencoder)
 
 
 def correlate(source: Source, points: PointsLike) -> torch.Tensor:
@@ -192,7 +195,8 @@ def drag(
     else:
         region = masking.combine(torch.zeros(source.image.shape[:3]), region, "replace")
     plan = moving.plan(scores, region, source.grid, bound, settings.move)
-    return dragging.apply(source.inversion, plan, settings.fill)
+    background = editing.background(source.autoencoder, source.image, plan, settings.fill)
+    return dragging.apply(source.inversion, plan, settings.fill, background)
 
 
 def sample(

@@ -87,6 +87,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="the source's keys and values in self-attention, default: %(default)s",
     )
     parser.add_argument("--preserve", type=float, default=default.sample.preserve, help="0..1, default: %(default)s")
+    parser.add_argument(
+        "--hold", type=float, default=default.sample.hold,
+        help="0..1, how long what the element leaves is held to its smooth filling, default: %(default)s",
+    )
     parser.add_argument("--seed", type=int, default=default.fill.seed, help="of what was hidden, default: %(default)s")
     parser.add_argument("--budget-mb", type=int, default=default.capture.budget_mb, help="default: %(default)s")
     parser.add_argument("--no-keep-pixels", action="store_true", help="decode the background, too")
@@ -108,7 +112,9 @@ def read_settings(options: argparse.Namespace) -> EditSettings:
         mask=dataclasses.replace(MaskSettings(), tau=options.tau, grow=options.grow),
         move=dataclasses.replace(MoveSettings(), falloff=options.falloff),
         fill=dataclasses.replace(FillSettings(), seed=options.seed),
-        sample=dataclasses.replace(SampleSettings(), consistency=options.consistency, preserve=options.preserve),
+        sample=dataclasses.replace(
+            SampleSettings(), consistency=options.consistency, preserve=options.preserve, hold=options.hold
+        ),
         keep_pixels=not options.no_keep_pixels,
     )
 

@@ -26,8 +26,8 @@ class FillSettings:
     Attributes:
         space: where the background is continued, in the picture's "pixels" (then encoded: no trace of the object's
             colours is left, and one more encoding is paid) or in the "latent".
-        margin: cells ("latent") or half cells ("pixels") round the source that are not read as background, since
-            the autoencoder, or antialiasing and shadow, let an object's colours bleed into its neighbours.
+        margin: cells ("latent") or half cells ("pixels") round the source that are not read as background: the
+            autoencoder, or antialiasing and shadow, let an object's colours bleed into what is next to it.
         seed: of the fresh noise.
     """
 

@@ -39,13 +39,14 @@ class SampleSettings:
         preserve: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
             values let the model adapt it (and a prompt restyle it).
         hold: for how long the vacated area follows the background's smooth continuation; 0 lets the model paint
-            it from noise, 1 leaves it smooth.
+            it from noise, 1 leaves it smooth. The default leaves the model the last quarter, for texture:
+            1 comes a little closer to the truth on average (``benchmarks/ABLATION.md``), but looks blank.
     """
 
     consistency: Consistency = "replace"
     consistency_share: float = 1.0
     preserve: float = 1.0
-    hold: float = 0.0
+    hold: float = 0.75
 
     def __post_init__(self):
         for name in ("consistency_share", "preserve", "hold"):

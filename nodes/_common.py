@@ -56,6 +56,14 @@ def check_size(image: torch.Tensor, size: tuple[int, int] | None, input: str = "
         )
 
 
+def check_batch(image: torch.Tensor, batch: int, input: str = "image") -> None:
+    """Raises an ``InputError`` unless there is one image for all, or one for each of the batch."""
+    if image.shape[0] not in (1, batch):
+        raise InputError(
+            input, f"{image.shape[0]} images for {batch} inverted latents.", "Use one, or one for each."
+        )
+
+
 def carried_drag(latent: dict[str, Any]) -> Drag | None:
     """What AttentionDragApply left in a LATENT, if it still fits the samples."""
     drag = latent.get(DRAG_KEY)

@@ -132,6 +132,18 @@ def preserve_input() -> io.Input:
     )
 
 
+def hold_input() -> io.Input:
+    return io.Float.Input(
+        "hold",
+        default=DEFAULTS.sample.hold,
+        min=0.0,
+        max=1.0,
+        step=0.01,
+        tooltip="For which share of the steps what the element leaves is held to the background's smooth "
+        "continuation. Lower it to let the model paint more of its own there.",
+    )
+
+
 def cfg_input() -> io.Input:
     return io.Float.Input(
         "cfg",

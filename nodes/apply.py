@@ -6,14 +6,27 @@ import torch
 from comfy_api.latest import io
 
 from ..core import drag as dragging
+from ..core import edit as editing
 from ..core import mask as masking
 from ..core import movement as moving
+from ..core.backends import comfy as host
 from ..core.correlation import correlate
 from ..core.drag import FillSettings
+from ..core.edit import check_image
 from ..core.mask import check_mask
 from ..core.movement import MoveSettings
 from . import preview
-from ._common import CATEGORY, DRAG_KEY, DragPointsType, InversionType, grid_of, names_itself, on_intermediate
+from ._common import (
+    CATEGORY,
+    DRAG_KEY,
+    DragPointsType,
+    InversionType,
+    check_batch,
+    check_size,
+    grid_of,
+    names_itself,
+    on_intermediate,
+)
 from ._inputs import seed_input
 
 DEFAULTS = MoveSettings()
@@ -31,7 +44,7 @@ class AttentionDragApply(io.ComfyNode):
             description="Moves what the mask covers in the inverted latent, in one step, and fills what it leaves. "
             "Sample the result with AttentionDrag Sampler.",
             inputs=[
-                io.Model.Input("model", tooltip="The model of the inversion; only its latent scale is read."),
+                io.Model.Input("model", tooltip="The model of the inversion."),
                 InversionType.Input("inversion"),
                 DragPointsType.Input("points"),
                 io.Mask.Input("mask", tooltip="What moves, usually from AttentionDrag Mask."),
@@ -50,7 +63,18 @@ class AttentionDragApply(io.ComfyNode):
                     tooltip="Latent cells (8 px) round source and destination that may change, too.",
                 ),
                 seed_input(),
-                io.Image.Input("image", optional=True, tooltip="The picture, shown under the displacement preview."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The picture: shown under the displacement preview and, with the VAE, where the "
+                    "background is continued.",
+                ),
+                io.Vae.Input(
+                    "vae",
+                    optional=True,
+                    tooltip="With it and the image, what the element leaves is filled in the picture and encoded; "
+                    "without, in the latent, where traces of the element stay.",
+                ),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="dragged"),
@@ -61,7 +85,7 @@ class AttentionDragApply(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, model, inversion, points, mask, falloff, transition, seed, image=None) -> io.NodeOutput:
+    def execute(cls, model, inversion, points, mask, falloff, transition, seed, image=None, vae=None) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         if mask.ndim == 2:
             mask = mask[None]
@@ -69,12 +93,20 @@ class AttentionDragApply(io.ComfyNode):
         moved = masking.combine(torch.zeros(inversion.batch, *grid.image_size), mask, "replace")
         scores = correlate(inversion.record, grid, points)
         movement = moving.plan(scores, moved, grid, points, MoveSettings(falloff, transition))
-        drag = dragging.apply(inversion, movement, FillSettings(seed=seed))
-        latent_format = model.get_model_object("latent_format")
-        samples = latent_format.process_out(drag.at(inversion, 0))
+        if image is not None:
+            image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
+            check_image(image)
+            check_size(image, grid.image_size)
+            check_batch(image, inversion.batch)
+            image = image.expand(inversion.batch, -1, -1, -1)
+        fill = FillSettings(seed=seed)
+        background = None
+        if image is not None and vae is not None:
+            background = editing.background(host.ComfyHost(model, vae), image, movement, fill)
+        drag = dragging.apply(inversion, movement, fill, background)
+        samples = model.get_model_object("latent_format").process_out(drag.at(inversion, 0))
         if image is None:
             image = mask.new_full((inversion.batch, *grid.image_size, 3), 0.25)
-        image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
         return io.NodeOutput(
             {"samples": on_intermediate(samples), DRAG_KEY: drag},
             grid.spread_cells((movement.region > 0).float()),

@@ -19,6 +19,7 @@ from ._inputs import (
     KEEP_ELEMENT,
     cfg_input,
     check_cfg,
+    hold_input,
     mask_inputs,
     model_input,
     preserve_input,
@@ -48,6 +49,7 @@ class AttentionDragEdit(io.ComfyNode):
                 seed_input(),
                 *mask_inputs(),
                 preserve_input(),
+                hold_input(),
                 cfg_input(),
                 io.Boolean.Input(
                     "keep_pixels",
@@ -81,6 +83,7 @@ class AttentionDragEdit(io.ComfyNode):
         tau,
         grow,
         preserve,
+        hold,
         cfg,
         keep_pixels,
         keep_element,
@@ -98,7 +101,7 @@ class AttentionDragEdit(io.ComfyNode):
             capture=capture or CapturePlan(),
             mask=MaskSettings(tau_setting(tau), grow),
             fill=FillSettings(seed=seed),
-            sample=SampleSettings(preserve=preserve),
+            sample=SampleSettings(preserve=preserve, hold=hold),
             keep_pixels=keep_pixels,
             keep_element=keep_element,
         )

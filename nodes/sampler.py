@@ -13,7 +13,7 @@ from ..core.grid import CELL
 from ..core.inversion import Inversion
 from ..core.sampling import SampleSettings
 from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate
-from ._inputs import cfg_input, check_cfg, consistency_inputs, preserve_input
+from ._inputs import cfg_input, check_cfg, consistency_inputs, hold_input, preserve_input
 
 
 def region_input() -> io.Input:
@@ -77,6 +77,7 @@ class AttentionDragSampler(io.ComfyNode):
                 cfg_input(),
                 *consistency_inputs(),
                 preserve_input(),
+                hold_input(),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt for the edit region."),
                 io.Conditioning.Input("negative", optional=True),
                 region_input(),
@@ -95,6 +96,7 @@ class AttentionDragSampler(io.ComfyNode):
         consistency,
         consistency_share,
         preserve,
+        hold,
         positive=None,
         negative=None,
         region=None,
@@ -102,7 +104,7 @@ class AttentionDragSampler(io.ComfyNode):
         check_cfg(cfg, positive)
         samples = host.check_latent(model, latent)
         drag, cells = edit_region(inversion, latent, region)
-        settings = SampleSettings(consistency, consistency_share, preserve)
+        settings = SampleSettings(consistency, consistency_share, preserve, hold)
         callback = latent_preview.prepare_callback(model, inversion.steps)
         comfy_host = host.ComfyHost(model, positive=positive, negative=negative, cfg=cfg, sampling_progress=callback)
         x = comfy_host.from_latent(samples)
@@ -127,6 +129,7 @@ class AttentionDragSamplerSelect(io.ComfyNode):
                 io.Latent.Input("latent", tooltip="The dragged latent, the same that is sampled."),
                 *consistency_inputs(),
                 preserve_input(),
+                hold_input(),
                 region_input(),
             ],
             outputs=[io.Sampler.Output("sampler", display_name="sampler")],
@@ -134,7 +137,7 @@ class AttentionDragSamplerSelect(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, inversion, latent, consistency, consistency_share, preserve, region=None) -> io.NodeOutput:
+    def execute(cls, inversion, latent, consistency, consistency_share, preserve, hold, region=None) -> io.NodeOutput:
         drag, cells = edit_region(inversion, latent, region)
-        settings = SampleSettings(consistency, consistency_share, preserve)
+        settings = SampleSettings(consistency, consistency_share, preserve, hold)
         return io.NodeOutput(host.drag_sampler(inversion, drag, cells, settings))
