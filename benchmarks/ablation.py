@@ -184,7 +184,7 @@ def mask_figures(
     for x, y in clicks:
         click = (x / scene.size[1], y / scene.size[0])
         points = DragPoints((DragPair(click, (click[0] + 0.1, click[1])),), scene.size)
-        scores = correlate(record, grid, points)
+        scores = correlate(record, grid, points, variant.settings.correlation)
         if variant.oracle:
             values.append(best_iou(grid.cells_to_image_mask(scores[0])[0].numpy(), scene.object_mask, (x, y)))
         else:

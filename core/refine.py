@@ -11,9 +11,12 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-RADIUS = 20
-"""Half width in pixels of the window of the local colour models: two and a half cells, what the coarse region
-may be off by."""
+WINDOW = 0.16
+"""Half width of the window of the local colour models, as a share of the picture's shorter side: wide enough to hold
+what an element and its surroundings are made of, narrow enough to leave out other parts of the picture."""
+
+SMALLEST_WINDOW = 20
+"""Least half width of that window in pixels: two and a half cells, what the coarse region may be off by."""
 
 ITERATIONS = 3
 COLOUR_FLOOR = 0.03
@@ -37,19 +40,20 @@ def refine(prior: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     planes = image.movedim(-1, 1).to(prior).float()
     prior = prior[:, None].float().clamp(0.02, 0.98)
     belief = torch.logit(prior)
+    window = max(SMALLEST_WINDOW, round(WINDOW * min(prior.shape[-2:])))
     inside = prior
     for _ in range(ITERATIONS):
-        evidence = _log_likelihood(planes, inside) - _log_likelihood(planes, 1 - inside)
+        evidence = _log_likelihood(planes, inside, window) - _log_likelihood(planes, 1 - inside, window)
         evidence = box_mean(evidence.clamp(-MAX_EVIDENCE, MAX_EVIDENCE), 1)
         inside = torch.sigmoid(evidence + belief)
     return guided_filter(inside, planes, GUIDE_RADIUS, GUIDE_EPSILON)[:, 0].clamp(0, 1)
 
 
-def _log_likelihood(planes: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _log_likelihood(planes: torch.Tensor, weight: torch.Tensor, window: int) -> torch.Tensor:
     """Of each pixel's colour under the weighted mean and spread of its window, (B, 1, H, W)."""
-    total = box_mean(weight, RADIUS) + 1e-4
-    mean = box_mean(weight * planes, RADIUS) / total
-    spread = (box_mean(weight * planes**2, RADIUS) / total - mean**2).clamp_min(0) + COLOUR_FLOOR**2
+    total = box_mean(weight, window) + 1e-4
+    mean = box_mean(weight * planes, window) / total
+    spread = (box_mean(weight * planes**2, window) / total - mean**2).clamp_min(0) + COLOUR_FLOOR**2
     return -0.5 * ((planes - mean) ** 2 / spread + spread.log()).sum(1, keepdim=True)
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.capture import AttentionRecord
-from core.correlation import correlate, reach
+from core.correlation import CorrelationSettings, correlate, reach
+from core.errors import InputError
 from core.grid import Grid
 from core.points import DragPair, DragPoints
 from tests.core.builders import drags, normal, uniform
@@ -103,6 +104,23 @@ def test_looking_and_being_looked_at_both_count():
     assert scores[9, 4] > 0.2 and scores[9, 12] > 0.2
     assert scores[9, 4] == pytest.approx(float(scores[9, 12]), rel=0.1)
     assert scores[6, 8] < 0.1
+
+
+def test_one_token_and_one_way_is_the_papers_normalised_row():
+    """A[h, p] / A[h, h], cut at 1 (AttentionDrag, arXiv 2506.13301)."""
+    attention = uniform(1, HEIGHT * WIDTH, HEIGHT * WIDTH, seed=3) + 0.01
+    row = attention[0, 3 * WIDTH + 5].view(HEIGHT, WIDTH)
+    got = correlate(
+        record(((HEIGHT, WIDTH), attention)), GRID, to_somewhere((5.5, 3.5)), CorrelationSettings(0, symmetric=False)
+    )
+    assert torch.allclose(got[0, 0], (row / row[3, 5]).clamp(0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("disc", [-1.0, math.nan])
+def test_a_disc_of_no_size_is_refused(disc):
+    with pytest.raises(InputError) as caught:
+        CorrelationSettings(disc)
+    assert caught.value.input == "disc"
 
 
 @pytest.mark.parametrize("order", [(1, 0, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)])

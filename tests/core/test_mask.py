@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.grid import Grid
-from core.mask import MaskSettings, automatic_tau, check_mask, combine, connected_to, region, soften
+from core.mask import MaskSettings, automatic_tau, check_mask, combine, connected_to, otsu_threshold, region, soften
 from core.points import DragPoints
 from tests.core.builders import cell_point, drags, normal, uniform
 
@@ -42,7 +42,7 @@ def test_the_threshold_is_otsus_on_the_logarithms(seed, share, low, spread):
     noise = (spread * normal(9, 8, seed=seed + 1)).exp()
     scores = (torch.where(inside, torch.tensor(0.8), low * torch.ones(9, 8)) * noise).clamp(1e-3, 1)
     values = scores.double().log().flatten().tolist()
-    tau = math.log(automatic_tau(scores))
+    tau = math.log(otsu_threshold(scores))
     best = min(within_variance(values, (a + b) / 2) for a, b in _neighbours(values))
     spread_of_all = within_variance(values, math.inf)
     # Some grid of thresholds is tried, not every split: a small loss against the best of all is allowed.
@@ -52,6 +52,25 @@ def test_the_threshold_is_otsus_on_the_logarithms(seed, share, low, spread):
 def _neighbours(values: list[float]):
     ordered = sorted(set(values))
     return zip(ordered, ordered[1:], strict=False)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_other_objects_that_score_above_the_background_are_left_out(seed):
+    scores = 0.02 + 0.02 * uniform(24, 24, seed=seed)
+    scores[2:8, 2:8] = 0.7
+    scores[14:22, 6:22] = torch.linspace(0.06, 0.12, 128).view(8, 16)
+    assert bool((scores[14:22] >= otsu_threshold(scores)).any())
+    inside = torch.zeros(24, 24, dtype=torch.bool)
+    inside[2:8, 2:8] = True
+    assert torch.equal(scores >= automatic_tau(scores), inside)
+
+
+@given(st.integers(0, 10**6), st.floats(0.1, 4.0))
+@settings(max_examples=30)
+def test_the_threshold_is_raised_but_not_to_the_handles_own(seed, contrast):
+    scores = uniform(9, 8, seed=seed) ** contrast
+    otsu = otsu_threshold(scores)
+    assert otsu < automatic_tau(scores) <= max(otsu**0.5, 1.0e-4)
 
 
 @pytest.mark.parametrize("share", [0.03, 0.2, 0.5, 0.9])
@@ -161,6 +180,15 @@ def test_what_is_not_connected_to_the_handle_is_left_out_unless_wanted():
     assert connected[near].all() and not connected[far].any()
     everything = region(scores, GRID, at(2.5, 2.5), MaskSettings(tau=0.5, connected=False))
     assert everything[near].all() and everything[far].all()
+
+
+def test_the_picture_is_left_out_when_it_shall_not_refine():
+    scores = hill(cells_of(1, 1, 4, 4), 0.9, 0.05)
+    image = uniform(1, *GRID.image_size, 3)
+    plain = region(scores, GRID, at(2.5, 2.5), BARE)
+    coarse = MaskSettings(grow=0, feather=0, refined=False)
+    assert torch.equal(region(scores, GRID, at(2.5, 2.5), coarse, image), plain)
+    assert not torch.equal(region(scores, GRID, at(2.5, 2.5), BARE, image), plain)
 
 
 def test_the_handles_own_pixel_belongs_to_its_region():
@@ -317,6 +345,8 @@ def test_a_mask_that_is_not_finite_is_refused(value):
         ({"tau": math.nan}, "tau"),
         ({"tau": -0.5}, "tau"),
         ({"feather": -1}, "feather"),
+        ({"above_otsu": 0.9}, "above_otsu"),
+        ({"above_otsu": math.nan}, "above_otsu"),
     ],
 )
 def test_bad_settings_are_refused(bad, input):
