@@ -14,6 +14,9 @@ itself (``stretch=False``, lambda = 1). Each position's latent is relocated to t
 weighted mean of the nearest occupied positions above, below, left and right of it, weights being the inverse of
 their distances.
 
+The formula reads positions that were occupied before any filling. Programs derived from the authors' code fill in
+reading order and let what was filled serve as a neighbour; the difference is within the hole.
+
 What the paper leaves open: two positions that land on one cell (here the later one in reading order stays),
 landing outside (it is dropped), a handle outside the circle's inside (lambda is held in 0..1).
 """
