@@ -193,7 +193,7 @@ def drag(
     if region is None:
         region = masking.region(scores, source.grid, bound, settings.mask, source.image)
     else:
-        region = masking.combine(torch.zeros(source.image.shape[:3]), region, "replace")
+        region = editing.given_region(region, source.grid, source.image.shape[0], "region")
     plan = moving.plan(scores, region, source.grid, bound, settings.move)
     background = editing.background(source.autoencoder, source.image, plan, settings.fill)
     return dragging.apply(source.inversion, plan, settings.fill, background)

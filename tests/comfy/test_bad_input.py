@@ -65,6 +65,25 @@ def test_mask_of_another_size(client, g, scene):
         assert word in message
 
 
+@pytest.mark.parametrize(("side", "words"), [(0, ["empty"]), (5, ["25 px"])], ids=["empty", "small"])
+@pytest.mark.parametrize("build", [build_edit, build_chain])
+def test_mask_that_could_move_nothing(client, g, scene, build, side, words):
+    mask = g.add("SolidMask", value=0.0, width=64, height=64)
+    if side:
+        spot = g.add("SolidMask", value=1.0, width=side, height=side)
+        mask = g.add("MaskComposite", destination=mask[0], source=spot[0], x=18, y=26, operation="add")
+    if build is build_edit:
+        node, name = build_edit(g, scene(), RIGHT, mask=mask[0], steps=2).edit, "AttentionDrag Edit"
+    else:
+        chain = build_chain(g, scene(), RIGHT, apply={"mask": mask[0]}, steps=2)
+        g.save_image(chain.composite[0])
+        node, name = chain.apply, "AttentionDrag Apply"
+    error = failure(client, g)
+    assert error.node_id == node.id
+    for word in (name, "'mask'", "8x8", "larger", *words):
+        assert word in error.message
+
+
 def test_drawn_mask_of_another_size_in_the_chain(client, g, scene):
     chain = build_chain(g, scene(), RIGHT, steps=2)
     g.set(chain.mask, mask=g.add("SolidMask", value=1.0, width=32, height=48)[0])
