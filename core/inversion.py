@@ -55,7 +55,8 @@ class Inversion:
         consistency_layers: those whose keys and values are preserved.
         model_fingerprint: tells another model's inversion; compared by the hosts.
         evaluations: number of U-Net evaluations it took.
-        limit: (B or 1, H, W) share in 0..1 that an edit may change, or None (a latent's noise mask).
+        limit: (B or 1, H, W) share in 0..1 that an edit may change (a latent's noise mask), float32 on the CPU;
+            or None.
     """
 
     sigmas: torch.Tensor
@@ -175,7 +176,7 @@ def invert(
             on_step(index + 1, x, denoised)
     check_finite(x, "The inversion")
     return Inversion(
-        # A copy: the caller hands the same levels on to others.
+        # Copies, the limit's too: the caller hands the same tensors on to others.
         sigmas=sigmas.detach().to("cpu", torch.float32, copy=True),
         trajectory=torch.stack(trajectory[::-1]),
         record=correlation.record(),
@@ -186,7 +187,7 @@ def invert(
         consistency_layers=consistency_layers,
         model_fingerprint=model_fingerprint,
         evaluations=steps * (refinements + 1),
-        limit=limit,
+        limit=None if limit is None else limit.detach().to("cpu", torch.float32, copy=True),
     )
 
 
