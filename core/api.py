@@ -212,7 +212,7 @@ def sample(
     """Samples a dragged latent back to a picture, (B, H, W, 3) float32 in 0..1 on the CPU.
 
     Args:
-        model: the one that inverted the source (LoRAs may differ).
+        model: the one that inverted the source, with the LoRAs that it had then.
         prompt, negative_prompt, guidance: as for ``edit``.
         settings: ``sample``, ``keep_pixels``, ``keep_element`` and ``feather`` of it are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.

@@ -34,6 +34,7 @@ from .capture import (
     to_storage,
 )
 from .errors import InputError
+from .fingerprint import same_weights
 from .hooks import Denoiser, Layer
 
 Guess = Literal["extrapolate", "present"]
@@ -97,13 +98,20 @@ class Inversion:
         return self.trajectory.shape[1]
 
     def check_model(self, fingerprint: str) -> None:
-        """Raises an ``InputError`` when ``fingerprint`` is another model's."""
-        if fingerprint != self.model_fingerprint:
+        """Raises an ``InputError`` when ``fingerprint`` is another model's, or this model's with other LoRAs."""
+        if fingerprint == self.model_fingerprint:
+            return
+        if same_weights(fingerprint, self.model_fingerprint):
             raise InputError(
                 "inversion",
-                "made with another model than the one linked.",
-                "Link the MODEL that made the inversion (LoRAs may differ), or invert again with this one.",
+                "made with the linked model, but with other LoRAs (or other patches of its weights) on it.",
+                "Link the MODEL that made the inversion, LoRAs included, or invert again with this one.",
             )
+        raise InputError(
+            "inversion",
+            "made with another model than the one linked.",
+            "Link the MODEL that made the inversion, or invert again with this one.",
+        )
 
 
 def invert(
