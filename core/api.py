@@ -197,7 +197,7 @@ def drag(
     if region is None:
         region = masking.region(scores, source.grid, bound, settings.mask, source.image)
     else:
-        region = masking.combine(torch.zeros(source.image.shape[:3]), region, "replace")
+        region = editing.given_region(region, source.grid, source.image.shape[0], "region")
     plan = moving.plan(scores, region, source.grid, bound, settings.move)
     background = editing.background(source.autoencoder, source.image, plan, settings.fill)
     return dragging.apply(source.inversion, plan, settings.fill, background)
@@ -216,7 +216,7 @@ def sample(
     """Samples a dragged latent back to a picture, (B, H, W, 3) float32 in 0..1 on the CPU.
 
     Args:
-        model: the one that inverted the source (LoRAs may differ).
+        model: the one that inverted the source, with the LoRAs that it had then.
         prompt, negative_prompt, guidance: as for ``edit``.
         settings: ``sample``, ``keep_pixels``, ``keep_element`` and ``feather`` of it are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.

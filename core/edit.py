@@ -105,15 +105,14 @@ def edit(
     check_image(image)
     grid = Grid.padded(image.shape[1], image.shape[2], CELL)
     points = points.on_image(*grid.image_size)
+    # Before the inversion: a mask that can't be used should not cost one.
+    given = None if mask is None else given_region(mask, grid, image.shape[0])
     sigmas = host.sigmas(settings.steps, settings.strength)
     latent = host.encode(grid.pad_image(image))
     inversion = host.invert(latent, sigmas, settings.capture, settings.refinements, on_step)
 
     scores = correlate(inversion.record, grid, points, settings.correlation)
-    if mask is None:
-        moved = masking.region(scores, grid, points, settings.mask, image.cpu())
-    else:
-        moved = masking.combine(torch.zeros(inversion.batch, *grid.image_size), mask, "replace")
+    moved = masking.region(scores, grid, points, settings.mask, image.cpu()) if given is None else given
     movement = moving.plan(scores, moved, grid, points, settings.move)
     drag = dragging.apply(inversion, movement, settings.fill, background(host, image, movement, settings.fill))
 
@@ -156,6 +155,35 @@ def finish(
         region = compositing.region_mask(movement, settings.margin, settings.feather)
         edited = compositing.composite(image, edited, region)
     return edited
+
+
+def given_region(mask: torch.Tensor, grid: Grid, batch: int, input: str = "mask") -> torch.Tensor:
+    """A mask that someone gave, as the region that is to move.
+
+    Args:
+        mask: (B or 1, H, W) or (H, W) at image size in 0..1.
+        grid: of the image.
+        batch: B, the number of images.
+        input: what the user knows the mask by.
+
+    Returns:
+        (B, H, W) float32 on the CPU, a copy.
+
+    Raises:
+        InputError: another size or batch, values that aren't finite, or less than one latent cell covered in
+            every image: nothing would be seen to move. Single images of a batch may be left as they are.
+    """
+    region = masking.combine(torch.zeros(batch, *grid.image_size), mask, "replace")
+    cells = float(grid.image_mask_to_cells(region).sum((-2, -1)).max())
+    # One cell's worth that lies over several sums up to 1 but for rounding.
+    if cells < 1 - 1e-4:
+        what = "it is empty" if cells == 0 else f"it covers {cells * grid.cell**2:.3g} px"
+        raise InputError(
+            input,
+            f"{what}, and nothing moves that is smaller than a latent cell ({grid.cell}x{grid.cell} px).",
+            "Paint what is to move, or make the mask larger (grow it, lower tau).",
+        )
+    return region
 
 
 def check_image(image: torch.Tensor, input: str = "image") -> None:

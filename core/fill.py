@@ -19,28 +19,47 @@ def harmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
         hole: (B, h, w) bool, cells to fill; nothing is read from them.
 
     Returns:
-        (B, C, h, w); cells outside the hole unchanged. An image that is all hole is filled with its mean.
+        (B, C, h, w); cells outside the hole unchanged. An image that is all hole is filled with its mean. Values that
+        aren't finite are not read: outside the hole they stay where they are, and don't spread into it.
 
     The border of the image reflects. Solved by conjugate gradients on the graph Laplacian of the hole, from the
     solution at half the size: a hole of a thousand pixels across takes as few steps as a small one.
     """
     if not bool(hole.any()):
         return planes
-    inside = hole[:, None].to(planes.dtype)
-    known = planes.masked_fill(hole[:, None], 0)
+    rows, columns = (_around(hole.any(0).any(axis)) for axis in (1, 0))
+    solved = _solve(planes[..., rows, columns], hole[..., rows, columns])
+    filled = planes.clone()
+    filled[..., rows, columns] = solved
+    return filled
+
+
+def _around(any_hole: torch.Tensor) -> slice:
+    """The holes' extent along one axis (n,), and the ring that they are continued from."""
+    where = any_hole.nonzero()
+    return slice(max(int(where[0]) - 1, 0), int(where[-1]) + 2)
+
+
+def _solve(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+    """``harmonic`` on all of the planes."""
+    finite = planes.isfinite().all(1, keepdim=True)
+    unread = hole[:, None] | ~finite
+    inside = unread.to(planes.dtype)
+    known = planes.masked_fill(unread, 0)
     count = (1 - inside).sum((-2, -1), keepdim=True)
     mean = known.sum((-2, -1), keepdim=True) / count.clamp_min(1)
-    mean = torch.where(count > 0, mean, planes.mean((-2, -1), keepdim=True))
+    own = planes.masked_fill(~finite, 0).sum((-2, -1), keepdim=True) / finite.sum((-2, -1), keepdim=True).clamp_min(1)
+    mean = torch.where(count > 0, mean, own)
     ones = torch.ones_like(planes[:, :1])
     degree = _neighbours(ones)
 
     def laplacian(value: torch.Tensor) -> torch.Tensor:
         return (degree * value - _neighbours(value)) * inside
 
-    plain = known + torch.where(count > 0, mean, planes) * inside
+    plain = known + mean * inside
     # The aim is set by the plain start, so that a good one is not held to a finer solution.
     aim = TOLERANCE**2 * (laplacian(plain) ** 2).sum((-2, -1), keepdim=True) * (count > 0)
-    solution = torch.where(count > 0, known + _coarse(planes, hole, mean) * inside, mean.expand_as(planes))
+    solution = torch.where(count > 0, known + _coarse(known, unread[:, 0], mean) * inside, mean.expand_as(planes))
     residual = -laplacian(solution) * (count > 0)
     direction = residual
     energy = (residual**2).sum((-2, -1), keepdim=True)
@@ -59,13 +78,15 @@ def harmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
 
 
 def _coarse(planes: torch.Tensor, hole: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """The solution at half the size, brought to full size, to start from; the mean where that is too small."""
+    """The solution at half the size, brought to full size, to start from; the mean where that is too small.
+
+    ``planes`` are 0 in the hole.
+    """
     if min(planes.shape[-2:]) < 2 * SMALLEST:
         return mean.expand_as(planes)
-    known = (~hole)[:, None].to(planes.dtype)
-    share = F.avg_pool2d(known, 2, ceil_mode=True)
-    halved = F.avg_pool2d(planes.masked_fill(hole[:, None], 0), 2, ceil_mode=True) / share.clamp_min(1e-6)
-    solved = harmonic(torch.where(share > 0, halved, mean), share[:, 0] == 0)
+    share = F.avg_pool2d((~hole)[:, None].to(planes.dtype), 2, ceil_mode=True)
+    halved = F.avg_pool2d(planes, 2, ceil_mode=True) / share.clamp_min(1e-6)
+    solved = _solve(torch.where(share > 0, halved, mean), share[:, 0] == 0)
     return F.interpolate(solved, size=planes.shape[-2:], mode="bilinear", align_corners=False)
 
 

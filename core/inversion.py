@@ -34,6 +34,7 @@ from .capture import (
     to_storage,
 )
 from .errors import InputError
+from .fingerprint import same_weights
 from .hooks import Denoiser, Layer
 
 Guess = Literal["extrapolate", "present"]
@@ -55,7 +56,8 @@ class Inversion:
         consistency_layers: those whose keys and values are preserved.
         model_fingerprint: tells another model's inversion; compared by the hosts.
         evaluations: number of U-Net evaluations it took.
-        limit: (B or 1, H, W) share in 0..1 that an edit may change, or None (a latent's noise mask).
+        limit: (B or 1, H, W) share in 0..1 that an edit may change (a latent's noise mask), float32 on the CPU;
+            or None.
     """
 
     sigmas: torch.Tensor
@@ -96,13 +98,20 @@ class Inversion:
         return self.trajectory.shape[1]
 
     def check_model(self, fingerprint: str) -> None:
-        """Raises an ``InputError`` when ``fingerprint`` is another model's."""
-        if fingerprint != self.model_fingerprint:
+        """Raises an ``InputError`` when ``fingerprint`` is another model's, or this model's with other LoRAs."""
+        if fingerprint == self.model_fingerprint:
+            return
+        if same_weights(fingerprint, self.model_fingerprint):
             raise InputError(
                 "inversion",
-                "made with another model than the one linked.",
-                "Link the MODEL that made the inversion (LoRAs may differ), or invert again with this one.",
+                "made with the linked model, but with other LoRAs (or other patches of its weights) on it.",
+                "Link the MODEL that made the inversion, LoRAs included, or invert again with this one.",
             )
+        raise InputError(
+            "inversion",
+            "made with another model than the one linked.",
+            "Link the MODEL that made the inversion, or invert again with this one.",
+        )
 
 
 def invert(
@@ -175,7 +184,7 @@ def invert(
             on_step(index + 1, x, denoised)
     check_finite(x, "The inversion")
     return Inversion(
-        # A copy: the caller hands the same levels on to others.
+        # Copies, the limit's too: the caller hands the same tensors on to others.
         sigmas=sigmas.detach().to("cpu", torch.float32, copy=True),
         trajectory=torch.stack(trajectory[::-1]),
         record=correlation.record(),
@@ -186,7 +195,7 @@ def invert(
         consistency_layers=consistency_layers,
         model_fingerprint=model_fingerprint,
         evaluations=steps * (refinements + 1),
-        limit=limit,
+        limit=None if limit is None else limit.detach().to("cpu", torch.float32, copy=True),
     )
 
 

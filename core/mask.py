@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -159,8 +159,10 @@ def combine(automatic: torch.Tensor, drawn: torch.Tensor, mode: Combine) -> torc
     """The automatic mask (B, H, W) corrected by a drawn one (B or 1, H, W).
 
     Raises:
-        InputError: another size, or a batch that fits neither 1 nor B.
+        InputError: another size, a batch that fits neither 1 nor B, or no such mode.
     """
+    if mode not in get_args(Combine):
+        raise InputError("mode", f"'{mode}'.", f"Use one of {', '.join(get_args(Combine))}.")
     if drawn.ndim == 2:
         drawn = drawn[None]
     check_mask(drawn, (automatic.shape[-2], automatic.shape[-1]), automatic.shape[0])

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from comfy_api.latest import io
 
 from ..core import drag as dragging
 from ..core import edit as editing
-from ..core import mask as masking
 from ..core import movement as moving
 from ..core.backends import comfy as host
 from ..core.correlation import correlate
 from ..core.drag import FillSettings
-from ..core.edit import check_image
-from ..core.mask import check_mask
+from ..core.edit import check_image, given_region
 from ..core.movement import MoveSettings
 from . import preview
 from ._common import (
@@ -87,10 +84,7 @@ class AttentionDragApply(io.ComfyNode):
     @names_itself
     def execute(cls, model, inversion, points, mask, falloff, transition, seed, image=None, vae=None) -> io.NodeOutput:
         grid = grid_of(inversion, points)
-        if mask.ndim == 2:
-            mask = mask[None]
-        check_mask(mask, grid.image_size, inversion.batch)
-        moved = masking.combine(torch.zeros(inversion.batch, *grid.image_size), mask, "replace")
+        moved = given_region(mask, grid, inversion.batch)
         scores = correlate(inversion.record, grid, points)
         movement = moving.plan(scores, moved, grid, points, MoveSettings(falloff, transition))
         if image is not None:

@@ -7,7 +7,6 @@ the MODEL, its options and its clones are never written to, and there is nothing
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from .. import sampling, schedule
 from ..capture import CapturePlan
 from ..drag import Drag
 from ..errors import InputError, UnsupportedModelError
+from ..fingerprint import digest, patched
 from ..hooks import AttentionHooks, Layer
 from ..host import OnStep
 from ..inversion import Inversion, invert
@@ -29,6 +29,7 @@ from ..sampling import SampleSettings
 SUPPORTED = "Use a Stable Diffusion 1.x, 2.x or SDXL checkpoint, or another with a U-Net of that family."
 NULL_TOKENS = 77
 POOLED_WIDTH = 1280
+UNET_PREFIX = "diffusion_model."
 
 BlockKey = tuple[str, int, int]
 
@@ -162,16 +163,41 @@ def _positive_rows(batch: int, extra_options: dict[str, Any]) -> slice | None:
 
 
 def fingerprint(base_model: Any) -> str:
-    """Tells models apart: the layers' shapes and a checksum of biases that a LoRA leaves alone."""
-    digest = hashlib.sha256()
-    unet = base_model.diffusion_model
-    for key, layer in attention_layers(base_model).items():
-        digest.update(repr((key, layer)).encode())
-    for name, parameter in unet.named_parameters():
-        if name in ("time_embed.0.bias", "time_embed.2.bias", "out.2.bias"):
-            values = parameter.detach().to(device="cpu", dtype=torch.bfloat16).view(torch.int16)
-            digest.update(values.numpy().tobytes())
-    return digest.hexdigest()[:16]
+    """Tells models apart, and a model from itself with LoRAs or merges on it (``core.fingerprint``).
+
+    ComfyUI applies weight patches to the weights themselves, or while it runs where memory is short: which of both
+    must not matter. So the weights are read as they were before, and the patches by what they hold.
+    """
+    patcher = getattr(base_model, "current_patcher", None)
+    backup = getattr(patcher, "backup", {})
+    layout = [*attention_layers(base_model).items()]
+    layout.append(isinstance(base_model.model_sampling, comfy.model_sampling.V_PREDICTION))
+    weights = []
+    for name, parameter in base_model.diffusion_model.named_parameters():
+        # Compiled modules wear another name.
+        kept = backup.get(UNET_PREFIX + name.replace("_orig_mod.", ""))
+        weights.append(parameter if kept is None else kept.weight)
+    return patched(digest(weights, layout), _patches_digest(getattr(patcher, "patches", {})))
+
+
+def _patches_digest(patches: dict[str, list]) -> str:
+    """Of a ModelPatcher's weight patches: by content, as a LoRA that is loaded again is the same LoRA."""
+    tensors: list[torch.Tensor] = []
+
+    def described(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            tensors.append(value)
+            return "tensor"
+        if isinstance(value, (list, tuple)):
+            return [described(part) for part in value]
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        # LoRAs and their kin hold their tensors and numbers in `weights`; functions have a name.
+        name = getattr(value, "__qualname__", type(value).__qualname__)
+        return [name, described(getattr(value, "weights", None))]
+
+    layout = [[key, described(patches[key])] for key in sorted(patches) if key.startswith(UNET_PREFIX)]
+    return digest(tensors, layout) if layout else ""
 
 
 def null_conditioning(model: Any) -> list:

@@ -16,6 +16,9 @@ LORA = "tiny_lora.safetensors"
 # Four evaluations each way: enough for an inversion to have a beginning, a middle and an end.
 STEPS, STRENGTH = 8, 0.5
 
+# What random weights attend to may be a single pixel, which is less than can be moved.
+GROW = 4
+
 
 @dataclass(frozen=True)
 class Node:
@@ -107,7 +110,7 @@ def build_chain(
     )
     mask = g.add(
         "AttentionDragMask",
-        **{"inversion": inversion[0], "points": drags[0], "image": loaded[0]} | more.get("mask", {}),
+        **{"inversion": inversion[0], "points": drags[0], "image": loaded[0], "grow": GROW} | more.get("mask", {}),
     )
     apply = g.add(
         "AttentionDragApply",
@@ -160,6 +163,7 @@ def build_edit(
             "points": drags[0],
             "steps": steps,
             "strength": strength,
+            "grow": GROW,
         }
         | inputs,
     )

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scripts.client import PromptError
-from tests.comfy.graphs import OTHER_CHECKPOINT, GraphBuilder, build_chain, build_edit, points_json
+from tests.comfy.graphs import LORA, OTHER_CHECKPOINT, GraphBuilder, build_chain, build_edit, points_json
 
 RIGHT = points_json((1 / 3, 0.5, 2 / 3, 0.5))
 PAIR = {"handle": [0.3, 0.5], "target": [0.6, 0.5]}
@@ -65,6 +65,25 @@ def test_mask_of_another_size(client, g, scene):
         assert word in message
 
 
+@pytest.mark.parametrize(("side", "words"), [(0, ["empty"]), (5, ["25 px"])], ids=["empty", "small"])
+@pytest.mark.parametrize("build", [build_edit, build_chain])
+def test_mask_that_could_move_nothing(client, g, scene, build, side, words):
+    mask = g.add("SolidMask", value=0.0, width=64, height=64)
+    if side:
+        spot = g.add("SolidMask", value=1.0, width=side, height=side)
+        mask = g.add("MaskComposite", destination=mask[0], source=spot[0], x=18, y=26, operation="add")
+    if build is build_edit:
+        node, name = build_edit(g, scene(), RIGHT, mask=mask[0], steps=2).edit, "AttentionDrag Edit"
+    else:
+        chain = build_chain(g, scene(), RIGHT, apply={"mask": mask[0]}, steps=2)
+        g.save_image(chain.composite[0])
+        node, name = chain.apply, "AttentionDrag Apply"
+    error = failure(client, g)
+    assert error.node_id == node.id
+    for word in (name, "'mask'", "8x8", "larger", *words):
+        assert word in error.message
+
+
 def test_drawn_mask_of_another_size_in_the_chain(client, g, scene):
     chain = build_chain(g, scene(), RIGHT, steps=2)
     g.set(chain.mask, mask=g.add("SolidMask", value=1.0, width=32, height=48)[0])
@@ -119,6 +138,54 @@ def test_inversion_of_another_model(client, g, scene):
     assert error.node_id == chain.sampler.id
     for word in ("AttentionDrag Sampler", "inversion", "model"):
         assert word in error.message
+
+
+def lora(g, model, strength=1.0):
+    return g.add("LoraLoaderModelOnly", model=model[0], lora_name=LORA, strength_model=strength)
+
+
+def merged(g, model):
+    """With the other checkpoint's middle alone: the layers at the ends, and most others, are the same."""
+    return g.add(
+        "ModelMergeBlocks", model1=model[0], model2=g.checkpoint(OTHER_CHECKPOINT)[0], input=1.0, middle=0.9, out=1.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("inverts", "samples"),
+    [
+        (None, lora),
+        (lora, None),
+        (lora, lambda g, model: lora(g, model, 0.5)),
+        (None, merged),
+    ],
+    ids=["lora added", "lora left out", "lora weaker", "merged in a part"],
+)
+def test_inversion_of_the_same_checkpoint_with_other_weights(client, g, scene, inverts, samples):
+    """Only queries and keys differ, or one block: in no way in the few layers at the ends."""
+    model = g.checkpoint()
+    first, second = (model if change is None else change(g, model) for change in (inverts, samples))
+    mask = g.add("SolidMask", value=1.0, width=64, height=64)
+    chain = build_chain(g, scene(), RIGHT, model=first[0], steps=2, apply={"mask": mask[0]})
+    g.set(chain.sampler, model=second[0])
+    g.save_image(chain.composite[0])
+    error = failure(client, g)
+    assert error.node_id == chain.sampler.id
+    for word in ("AttentionDrag Sampler", "'inversion'", "LoRA"):
+        assert word in error.message
+
+
+def test_the_same_lora_loaded_again_is_the_same_model(client, g, scene):
+    """Nor does it matter that another model's weights were in force in between."""
+    model = g.checkpoint()
+    mask = g.add("SolidMask", value=1.0, width=64, height=64)[0]
+    chain = build_chain(g, scene(), RIGHT, model=lora(g, model)[0], steps=2, apply={"mask": mask})
+    plain = build_chain(g, scene(), RIGHT, model=model[0], steps=2, apply={"mask": mask})
+    again = lora(g, lora(g, model, 0.0))
+    g.set(chain.sampler, model=again[0])
+    saved = [g.save_image(built.composite[0]) for built in (chain, plain)]
+    run = client.run(g.graph)
+    assert all(run.outputs[node.id]["images"] for node in saved)
 
 
 def test_inversion_of_another_size(client, g, scene):

@@ -12,6 +12,7 @@ from peft import LoraConfig
 from core.backends.diffusers import Conditioning, DiffusersDenoiser
 from core.capture import CorrelationRecorder
 from core.errors import InputError, UnsupportedModelError
+from core.fingerprint import same_weights
 from tests.core import diffusers_models as models
 
 ODD = (9, 7)
@@ -172,7 +173,7 @@ class TestEveryFamily:
             assert set(after.projected) == ({layer.name for layer in model.layers} if wanted else set())
             torch.testing.assert_close(after.projected, before.projected, rtol=1e-4, atol=1e-4)
 
-    def test_lora_is_seen_and_leaves_the_fingerprint(self, kind):
+    def test_lora_is_seen_in_the_attention_and_by_the_fingerprint(self, kind):
         model = denoiser(kind)
         x = noisy()
         plain, mark = Watch(), model.fingerprint
@@ -180,7 +181,8 @@ class TestEveryFamily:
         model._unet.add_adapter(LoraConfig(r=2, lora_alpha=8, target_modules=["to_q", "to_k", "to_v"],
                                            init_lora_weights=False))
         with_lora = DiffusersDenoiser(model._unet, models.scheduler(models.PREDICTION[kind]))
-        assert with_lora.layers == model.layers and with_lora.fingerprint == mark
+        assert with_lora.layers == model.layers
+        assert with_lora.fingerprint != mark and same_weights(with_lora.fingerprint, mark)
         lora = Watch()
         assert not torch.allclose(with_lora.denoise(x, 3.0, lora), without, atol=1e-3)
         name = model.layers[0].name
@@ -299,6 +301,53 @@ class TestModels:
         assert mark == denoiser("sd15", models.unet("sd15").half()).fingerprint
         assert mark != denoiser("sd15", models.unet("sd15", seed=5)).fingerprint
         assert mark != denoiser("sd2", models.unet("sd15")).fingerprint, "another prediction"
+
+    @pytest.mark.parametrize("kind", models.KINDS)
+    def test_a_change_of_any_single_weight_is_in_the_fingerprint(self, kind):
+        unet = models.unet(kind)
+        mark = denoiser(kind, unet).fingerprint
+        # A sample of them, of a step that shares no factor with the layers' repetition.
+        for name, parameter in list(unet.named_parameters())[::11]:
+            kept = parameter.clone()
+            # As another training would leave it: changed everywhere, by little.
+            parameter.mul_(1.01).add_(0.002)
+            changed = denoiser(kind, unet).fingerprint
+            assert changed != mark and not same_weights(changed, mark), name
+            parameter.copy_(kept)
+        assert denoiser(kind, unet).fingerprint == mark
+
+    def test_fingerprints_tell_loras_apart(self):
+        unet = models.unet("sd15")
+        marks = {"none": denoiser("sd15", unet).fingerprint}
+
+        def mark() -> str:
+            return denoiser("sd15", unet).fingerprint
+
+        def lora(*modules: str) -> LoraConfig:
+            return LoraConfig(r=2, lora_alpha=8, target_modules=list(modules), init_lora_weights=False)
+
+        unet.add_adapter(lora("to_q"), "one")
+        marks["attention"] = mark()
+        assert mark() == marks["attention"], "and the same one is the same"
+        unet.set_adapters(["one"], [0.5])
+        marks["weaker"] = mark()
+        unet.add_adapter(lora("conv1"), "two")
+        marks["convolution"] = mark()
+        unet.set_adapters(["one", "two"], [1.0, 1.0])
+        marks["both"] = mark()
+        with torch.no_grad():
+            next(p for name, p in unet.named_parameters() if "lora_B.two" in name).add_(0.1)
+        marks["trained on"] = mark()
+        assert len(set(marks.values())) == len(marks), marks
+        assert all(same_weights(value, marks["none"]) for value in marks.values())
+        unet.disable_adapters()
+        assert mark() == marks["none"]
+
+    def test_fused_projections_leave_the_fingerprint(self):
+        unet = models.unet("sdxl")
+        mark = denoiser("sdxl", unet).fingerprint
+        unet.fuse_qkv_projections()
+        assert denoiser("sdxl", unet).fingerprint == mark
 
     def test_bfloat16_answers_in_float32(self):
         reference = denoiser("sd15").denoise(noisy(), 3.0)

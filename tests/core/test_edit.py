@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from core.capture import CapturePlan
-from core.edit import EditSettings, check_image, edit
+from core.edit import EditSettings, check_image, edit, given_region
 from core.errors import InputError
+from core.grid import Grid
 from core.movement import MoveSettings
 from core.points import DragPair, DragPoints, make_points
 from core.sampling import SampleSettings
@@ -270,6 +271,40 @@ def test_a_mask_of_another_size_or_batch_is_refused(shape):
     with pytest.raises(InputError) as caught:
         edit(toy_unet.host(), picture(2), by_pixels(8, 0), FEW, mask=torch.ones(shape))
     assert caught.value.input == "mask"
+
+
+def spot(batch: int, *box: int) -> torch.Tensor:
+    """Empty masks but for a box (top, left, bottom, right) in the last."""
+    mask = torch.zeros(batch, 75, 90)
+    top, left, bottom, right = box
+    mask[-1, top:bottom, left:right] = 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("mask", "batch", "words"),
+    [
+        (spot(1, 0, 0, 0, 0), 1, ["empty", "8x8"]),
+        (spot(1, 20, 20, 27, 29), 1, ["covers 63 px", "8x8"]),
+        (0.5 * spot(1, 20, 20, 30, 30), 1, ["covers 50 px"]),
+        (spot(3, 20, 20, 22, 22), 3, ["covers 4 px"]),
+    ],
+    ids=["empty", "small", "soft", "batch"],
+)
+def test_a_mask_that_could_move_nothing_is_refused_before_anything_is_evaluated(mask, batch, words):
+    host = toy_unet.host()
+    host.denoiser = Spy(host.denoiser)
+    with pytest.raises(InputError) as caught:
+        edit(host, picture(batch), by_pixels(32, 16), FEW, mask=mask)
+    assert caught.value.input == "mask" and "grow" in caught.value.mend
+    for word in words:
+        assert word in caught.value.problem
+    assert not host.denoiser.calls
+
+
+@pytest.mark.parametrize("box", [(16, 16, 24, 24), (19, 21, 27, 29), (19, 0, 20, 64)])
+def test_a_mask_of_one_cells_worth_is_taken_wherever_it_lies(box):
+    assert given_region(spot(1, *box), Grid.padded(75, 90), 1).sum() == 64
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"strength": 0.0}, {"strength": 1.5}, {"refinements": -1}])

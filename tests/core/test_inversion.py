@@ -207,6 +207,22 @@ def test_an_inversion_cannot_be_changed_and_shares_nothing_with_its_input():
     assert torch.equal(got.sigmas, kept_levels)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_limit_is_a_copy(dtype):
+    """What is done to the noise mask after the inversion must not reach an edit that comes later."""
+    limit = torch.zeros(1, 64, 64, dtype=dtype)
+    limit[:, :, :32] = 1
+    kept, x = limit.clone(), latent()
+    got = invert(ToyUNet(), x, sigmas(4), LEAN, limit=limit)
+    before = sample(ToyUNet(), got, got.noisy + 1, None, None, FREE)
+    limit.fill_(1)
+    assert torch.equal(got.limit, kept.float()) and got.limit.dtype == torch.float32
+    assert torch.equal(sample(ToyUNet(), got, got.noisy + 1, None, None, FREE), before)
+    assert torch.equal(before[..., 4:], got.clean[..., 4:])
+    got.limit.zero_()
+    assert limit.min() == 1, "nor the other way"
+
+
 def test_the_result_is_float32_on_the_cpu_with_its_sizes():
     got = invert(ToyUNet(), latent(3, (5, 6)), sigmas(4), CapturePlan(storage="cpu"), model_fingerprint="toy")
     assert got.trajectory.shape == (5, 3, 4, 5, 6)

@@ -290,6 +290,15 @@ def test_grow_and_feather_reach_the_region():
 # ---- a drawn mask
 
 
+@pytest.mark.parametrize("mode", ["multiply", "", None, "Add"])
+def test_an_unknown_mode_is_refused(mode):
+    with pytest.raises(InputError) as caught:
+        combine(torch.zeros(1, 6, 7), torch.ones(1, 6, 7), mode)
+    assert caught.value.input == "mode" and f"'{mode}'" in str(caught.value)
+    for known in ("add", "subtract", "replace", "intersect"):
+        assert known in caught.value.mend
+
+
 def test_combining_with_a_drawn_mask():
     automatic, drawn = uniform(2, 6, 7), uniform(1, 6, 7, seed=1)
     for y in range(6):

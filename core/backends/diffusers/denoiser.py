@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+import re
 from bisect import bisect_left
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from torch import nn
 
 from ... import schedule
 from ...errors import InputError, UnsupportedModelError
+from ...fingerprint import digest, patched
 from ...grid import CELL
 from ...hooks import AttentionHooks
 from .conditioning import Conditioning, check_embeddings, null_conditioning, unet_arguments
@@ -22,6 +23,10 @@ PREDICTIONS: dict[str, Literal["epsilon", "v"]] = {"epsilon": "epsilon", "v_pred
 
 LOWEST_ALPHA = 4.8973451890853435e-08
 """Stands for the 0 at the end of a zero-terminal-SNR schedule, whose noise level would be infinite."""
+
+
+FUSED = re.compile(r"\.to_(qkv|kv)\.")
+ADAPTER = re.compile(r"\.lora_")
 
 
 class DiffusersDenoiser:
@@ -38,8 +43,8 @@ class DiffusersDenoiser:
         guidance: classifier-free guidance scale (Ho and Salimans 2022, arXiv 2207.12598); 1 leaves it out.
 
     Attributes:
-        fingerprint: tells this U-Net from another by its self-attention, its prediction and a checksum of its
-            normalisation; the same with and without a LoRA, in float32 and in float16.
+        fingerprint: tells this U-Net from another by its self-attention, its prediction and some values of every
+            weight and every active LoRA; the same in float32 and in float16.
 
     Raises:
         UnsupportedModelError: no self-attention, extra inputs, another prediction type, no discrete schedule.
@@ -129,14 +134,12 @@ class DiffusersDenoiser:
         return x / scale**2 - output * (sigma / scale)
 
     def _fingerprint(self) -> str:
-        # A LoRA leaves normalisation alone. In float16, so that the same weights in float32 have the same one.
-        digest = hashlib.sha256(repr((self.layers, self.prediction)).encode())
-        tensors = [self._unet.conv_norm_out.weight, self._unet.conv_norm_out.bias]
-        tensors += [parameter for attention in self._attentions for parameter in attention.norm.parameters()]
-        for tensor in tensors:
-            values = tensor.detach().to(device="cpu", dtype=torch.float16)
-            digest.update(values.numpy().tobytes())
-        return digest.hexdigest()[:16]
+        # Fused projections hold again what the single ones hold, and a LoRA's weights lie among the model's own.
+        own = [
+            parameter for name, parameter in self._unet.named_parameters()
+            if not FUSED.search(name) and not ADAPTER.search(name)
+        ]
+        return patched(digest(own, (self.layers, self.prediction)), _adapters_digest(self._unet))
 
     def _inputs(self, x: torch.Tensor, dtype: torch.dtype) -> dict[str, Any]:
         # The same for every evaluation of an edit: built once a shape.
@@ -146,6 +149,23 @@ class DiffusersDenoiser:
             built = unet_arguments(self._unet, self._conditionings, x.shape[0], pixels, x.device, dtype)
             self._arguments = (key, built)
         return self._arguments[1]
+
+
+def _adapters_digest(unet: Any) -> str:
+    """Of the LoRAs in force (peft's layers), with their scales; "" without any."""
+    weights, layout = [], []
+    for module in unet.modules():
+        active = getattr(module, "active_adapters", ())
+        if not hasattr(module, "lora_A") or getattr(module, "disable_adapters", False):
+            continue
+        for adapter in active:
+            if adapter in module.scaling:
+                layout.append((len(weights), float(module.scaling[adapter]), bool(module.merged)))
+                weights += [
+                    parameter for name, parameter in module.named_parameters()
+                    if ADAPTER.search(f".{name}") and f".{adapter}." in f"{name}."
+                ]
+    return digest(weights, layout) if layout else ""
 
 
 def _prediction(scheduler: Any) -> Literal["epsilon", "v"]:
