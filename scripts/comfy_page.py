@@ -92,6 +92,20 @@ class ComfyPage:
         self.page.evaluate(_BUILD, {"picture": picture, "checkpoint": checkpoint})
         self.wait_for_picture()
 
+    @property
+    def workflow_key(self) -> str:
+        """Names the workflow tab that is open."""
+        return self.page.evaluate("app.extensionManager.workflow.activeWorkflow.key")
+
+    def next_workflow(self, step: int = 1) -> None:
+        """Goes one workflow tab on (or back, with -1), until its graph is loaded."""
+        before = self.workflow_key
+        command = "Workspace.NextOpenedWorkflow" if step > 0 else "Workspace.PreviousOpenedWorkflow"
+        self.page.evaluate("(id) => app.extensionManager.command.execute(id)", command)
+        loaded = "(key) => { const open = app.extensionManager.workflow.activeWorkflow;"
+        loaded += " return open.key !== key && !open.changeTracker._restoringState }"
+        self.page.wait_for_function(loaded, arg=before, timeout=_WAIT_MS)
+
     def wait_for_picture(self) -> None:
         shown = "(() => { const i = document.querySelector('.ad-picture'); return i && !i.hidden && i.naturalWidth })()"
         self.page.wait_for_function(shown, timeout=_WAIT_MS)

@@ -179,6 +179,58 @@ def test_the_workflow_in_a_saved_png_brings_the_drags_back(pinned: ComfyPage):
     pinned.wait_for_picture()
 
 
+def shown(comfy: ComfyPage) -> list[tuple[int, str]]:
+    """Pairs drawn and picture told of, for every picker on the page."""
+    return comfy.page.evaluate(
+        """() => [...document.querySelectorAll('.ad-picker')].map((picker) =>
+          [picker.querySelectorAll('.ad-pair').length, picker.querySelector('.ad-picture-info').textContent])"""
+    )
+
+
+def test_workflow_tabs_keep_their_own_picker(comfy: ComfyPage):
+    comfy.build("wide.png")
+    comfy.drag((0.3, 0.3), (0.6, 0.5))
+    first, first_text = comfy.workflow_key, comfy.stored
+    # The second workflow's nodes have the same ids.
+    comfy.build("tall.png")
+    assert comfy.workflow_key != first
+    assert shown(comfy) == [[0, "tall.png · 64 × 96"]]
+    comfy.drag((0.2, 0.2), (0.7, 0.2))
+    comfy.drag((0.2, 0.8), (0.7, 0.8))
+    second_text = comfy.stored
+
+    comfy.next_workflow(-1)
+    assert comfy.workflow_key == first
+    comfy.wait_for_picture()
+    comfy.page.wait_for_function("document.querySelector('.ad-picture-info').textContent.startsWith('wide.png')")
+    comfy.page.wait_for_function("document.querySelectorAll('.ad-pair').length === 1")
+    assert shown(comfy) == [[1, "wide.png · 128 × 64"]]
+    assert comfy.stored == first_text
+    # The graph was loaded anew: there is nothing to undo in it, rather than something of the other tab.
+    undo = comfy.page.get_by_role("button", name="Undo (Ctrl+Z)", exact=True)
+    assert undo.is_disabled()
+
+    comfy.drag((0.25, 0.8), (0.75, 0.8))
+    kept, drawn = comfy.pairs
+    assert kept == json.loads(first_text)["pairs"][0]
+    assert drawn["handle"] == near(0.25, 0.8)
+    assert drawn["target"] == near(0.75, 0.8)
+    undo.click()
+    comfy.wait_for_pairs(1)
+    assert comfy.stored == first_text
+    comfy.page.get_by_role("button", name="Redo (Ctrl+Y)", exact=True).click()
+    comfy.wait_for_pairs(2)
+    both_text = comfy.stored
+
+    for step, text, info in ((1, second_text, "tall.png · 64 × 96"), (-1, both_text, "wide.png · 128 × 64")):
+        comfy.next_workflow(step)
+        comfy.wait_for_picture()
+        told = "(info) => document.querySelector('.ad-picture-info').textContent === info"
+        comfy.page.wait_for_function(told, arg=info)
+        assert shown(comfy) == [[2, info]]
+        assert comfy.stored == text
+
+
 def test_survives_a_reload_of_the_page(pinned: ComfyPage):
     pinned.build("wide.png")
     pinned.drag((0.3, 0.3), (0.6, 0.5))
