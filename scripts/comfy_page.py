@@ -92,6 +92,27 @@ class ComfyPage:
         self.page.evaluate(_BUILD, {"picture": picture, "checkpoint": checkpoint})
         self.wait_for_picture()
 
+    def use_palette(self, name: str) -> None:
+        """ComfyUI's colours: "dark", "light" or another that it has."""
+        text = "getComputedStyle(document.body).getPropertyValue('--input-text')"
+        change = f"""async (id) => {{
+          const {{ setting }} = app.extensionManager, before = {text}, same = setting.get("Comfy.ColorPalette") === id;
+          await setting.set("Comfy.ColorPalette", id);
+          return same ? null : before;
+        }}"""
+        before = self.page.evaluate(change, name)
+        self.page.wait_for_function(f"(before) => {text} !== before", arg=before, timeout=_WAIT_MS)
+
+    def choose_picture(self, name: str) -> None:
+        """Another file in LoadImage."""
+        choose = """(name) => {
+          const image = app.graph.nodes.find((node) => node.type === "LoadImage");
+          const widget = image.widgets.find((one) => one.name === "image");
+          widget.value = name;
+          widget.callback?.(name);
+        }"""
+        self.page.evaluate(choose, name)
+
     @property
     def workflow_key(self) -> str:
         """Names the workflow tab that is open."""

@@ -8,6 +8,7 @@ import pytest
 
 from scripts.comfy_page import ComfyPage
 from tests.browser.conftest import ODD_NAME, FrontEnds
+from tests.browser.contrast import measure
 from tests.comfy.graphs import CHECKPOINT
 
 EVERYWHERE = [(end, vue) for end in ("pinned", "newest") for vue in (False, True)]
@@ -103,13 +104,8 @@ def test_another_picture_shows_at_once_and_says_so(comfy: ComfyPage):
     comfy.build("wide.png")
     comfy.drag((0.3, 0.3), (0.6, 0.5))
     stored = comfy.stored
-    choose = """(name) => {
-      const widget = app.graph.nodes.find((node) => node.type === 'LoadImage').widgets.find((w) => w.name === 'image');
-      widget.value = name;
-      widget.callback?.(name);
-    }"""
     for name, size in (("tall.png", "64 × 96"), (ODD_NAME, "80 × 80")):
-        comfy.page.evaluate(choose, name)
+        comfy.choose_picture(name)
         comfy.page.wait_for_function(
             "([name, size]) => document.querySelector('.ad-picture-info').textContent === `${name} · ${size}`",
             arg=[name, size],
@@ -177,6 +173,31 @@ def test_the_workflow_in_a_saved_png_brings_the_drags_back(pinned: ComfyPage):
     pinned.wait_for_pairs(1)
     assert pinned.stored == stored
     pinned.wait_for_picture()
+
+
+@pytest.mark.parametrize("palette", ["dark", "light"])
+def test_everything_can_be_read_in_comfyui_s_palettes(comfy: ComfyPage, palette: str):
+    comfy.use_palette(palette)
+    try:
+        comfy.build("wide.png")
+        comfy.drag((0.3, 0.3), (0.6, 0.5))
+        comfy.drag((0.3, 0.7), (0.6, 0.8))
+        comfy.choose_picture("tall.png")
+        comfy.page.wait_for_selector('[data-notice="size"]')
+        comfy.page.locator(".ad-details summary").click()
+        comfy.page.mouse.move(5, 500)
+        comfy.page.wait_for_timeout(500)
+        parts = measure(comfy.page, ".ad-picker")
+        # Under a node that is selected or shifted, nothing would be found and all would seem well.
+        kinds = [part.kind for part in parts]
+        assert kinds.count("text") > 10
+        assert kinds.count("icon") > 10
+        assert kinds.count("edge") > 10
+        least = {"text": 4.5, "icon": 3, "edge": 3}
+        faint = [part for part in parts if part.contrast < least[part.kind]]
+        assert not faint, "\n".join(map(str, faint))
+    finally:
+        comfy.use_palette("dark")
 
 
 def shown(comfy: ComfyPage) -> list[tuple[int, str]]:
