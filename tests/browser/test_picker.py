@@ -280,6 +280,40 @@ def test_a_finger_draws_and_two_fingers_zoom(bench):
     assert b.stored == stored
 
 
+def test_a_pen_draws_and_moves_an_end(bench):
+    b = bench()
+    session = b.page.context.new_cdp_session(b.page)
+    b.page.evaluate(
+        "for (const type of ['pointerdown', 'pointermove', 'pointerup']) document.querySelector('.ad-stage')"
+        ".addEventListener(type, (event) => (window.kinds ??= new Set()).add(event.pointerType))"
+    )
+
+    def pen(kind: str, x: float, y: float) -> None:
+        down = {"button": "left", "buttons": 1, "clickCount": 1, "force": 0.4} if kind != "mouseReleased" else {}
+        event = {"type": kind, "x": x, "y": y, "pointerType": "pen", "button": "left"}
+        session.send("Input.dispatchMouseEvent", event | down)
+
+    def stroke(start: tuple[float, float], end: tuple[float, float]) -> None:
+        pen("mousePressed", *start)
+        for part in (0.3, 0.7, 1):
+            pen("mouseMoved", *(a + (z - a) * part for a, z in zip(start, end, strict=True)))
+        pen("mouseReleased", *end)
+
+    stroke(b.at(0.3, 0.3), b.at(0.6, 0.6))
+    (pair,) = b.pairs
+    assert b.page.evaluate("[...kinds]") == ["pen"]
+    assert pair["handle"] == near(0.3, 0.3)
+    assert pair["target"] == near(0.6, 0.6)
+    # A pen is aimed less well than a mouse: 14 px beside the end still takes it, where a mouse would draw anew.
+    x, y = b.at(0.6, 0.6)
+    to_x, to_y = b.at(0.8, 0.4)
+    stroke((x + 14, y), (to_x + 14, to_y))
+    (pair,) = b.pairs
+    assert pair["handle"] == near(0.3, 0.3)
+    assert pair["target"] == near(0.8, 0.4)
+    assert b.page.evaluate("host.commits") == 2
+
+
 @pytest.mark.parametrize("stored", ["{oops <img src=x onerror=alert(1)>", '{"version": 9, "pairs": []}', "[[1, 2]]"])
 def test_what_cannot_be_read_is_kept_for_copying(bench, stored):
     b = bench(text=stored)
