@@ -19,11 +19,11 @@ SETTINGS = {
 _START_MS = 300_000
 _WAIT_MS = 120_000
 
-_BUILD = """async ({picture, checkpoint}) => {
+_BUILD = """async ({picture, checkpoint, before}) => {
   // Without its renderer's name a graph counts as old: Vue rendering moves its nodes, a step of its own in undo.
   const extra = {workflowRendererVersion: LiteGraph.vueNodesMode ? "Vue" : "LG"};
   await app.loadGraphData({nodes: [], links: [], groups: [], config: {}, extra, version: 0.4,
-                           last_node_id: 0, last_link_id: 0});
+                           last_node_id: before, last_link_id: 0});
   const add = (type, x, y) => {
     const node = LiteGraph.createNode(type);
     node.pos = [x, y];
@@ -87,9 +87,10 @@ class ComfyPage:
         self.page.evaluate(setting, vue_nodes)
         self.page.wait_for_timeout(300)
 
-    def build(self, picture: str, checkpoint: str | None = None) -> None:
-        """An empty canvas with LoadImage and the points node, and an edit of its result if there is a checkpoint."""
-        self.page.evaluate(_BUILD, {"picture": picture, "checkpoint": checkpoint})
+    def build(self, picture: str, checkpoint: str | None = None, first_id: int = 1) -> None:
+        """A new workflow with LoadImage and the points node, and an edit of its result if there is a checkpoint."""
+        given = {"picture": picture, "checkpoint": checkpoint, "before": first_id - 1}
+        self.page.evaluate(_BUILD, given)
         self.wait_for_picture()
 
     def use_palette(self, name: str) -> None:
@@ -176,6 +177,11 @@ class ComfyPage:
         mouse.down()
         mouse.move(*self.at(*end), steps=5)
         mouse.up()
+
+    def write(self, stored: str) -> None:
+        """Puts a text into the node, as a script would."""
+        write = f"(text) => {{ {_POINTS}.widgets.find((widget) => widget.name === 'points').value = text }}"
+        self.page.evaluate(write, stored)
 
     def leave_picker(self) -> None:
         """The focus back to ComfyUI's canvas, so that its own undo answers."""

@@ -120,11 +120,27 @@ class NodeHost {
     this.#takeAll([...kept].map(([id, output]) => [nodeByExecutionId(id, root), output]));
   }
 
-  #takeAll(made) {
+  /** Whether something that this node gives out goes into one of these nodes (execution ids). */
+  feeds(ids) {
+    const root = rootGraph();
+    return ids.some((id) => {
+      const node = nodeByExecutionId(id, root);
+      return node && isFedBy(node, this.#node, root);
+    });
+  }
+
+  /** After a run: what its cached nodes show, of which the server sends nothing. */
+  takeCached(ids, entries) {
+    const root = rootGraph();
+    const kept = newestOutputs(entries, root.id);
+    this.#takeAll(ids.map((id) => [nodeByExecutionId(id, root), kept.get(id)]), true);
+  }
+
+  #takeAll(made, live = false) {
     for (const [node, output] of made) {
       if (!node || !output) continue;
       if (node === this.#node) this.takeOwn(output);
-      else if (output[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, false);
+      else if (output[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, live);
     }
   }
 
@@ -231,6 +247,33 @@ function onExecuted({ detail }) {
   }
 }
 
+const NO_RUN = Object.freeze({ id: null, cached: [], done: false });
+/** The run that is under way: which nodes' results it has from the cache, and whether it has come to its end. */
+let run = NO_RUN;
+
+function onCached({ detail }) {
+  run = { id: detail?.prompt_id, cached: detail?.nodes ?? [], done: false };
+}
+
+function onSuccess({ detail }) {
+  if (detail?.prompt_id === run.id) run = { ...run, done: true };
+}
+
+/** The server writes a run into its history after it has told its end, and then tells its status. */
+async function onStatus() {
+  const ended = run;
+  if (!ended.done) return;
+  const concerned = [...attached.values()].filter(({ host }) => host.feeds(ended.cached));
+  const entries = concerned.length ? await history() : { [ended.id]: null };
+  // Not yet in the history: the status was of another run that was queued just now.
+  if (run !== ended || !Object.hasOwn(entries, ended.id)) return;
+  run = NO_RUN;
+  for (const { host, picker } of concerned) {
+    host.takeCached(ended.cached, entries);
+    picker.tick();
+  }
+}
+
 function addStyles() {
   const link = document.createElement("link");
   link.rel = "stylesheet";
@@ -249,6 +292,9 @@ app.registerExtension({
   async init() {
     addStyles();
     api.addEventListener("executed", onExecuted);
+    api.addEventListener("execution_cached", onCached);
+    api.addEventListener("execution_success", onSuccess);
+    api.addEventListener("status", onStatus);
     await loadWords();
   },
   nodeCreated(node) {

@@ -282,6 +282,33 @@ def test_mask_and_heatmap_are_there_after_a_reload(pinned: ComfyPage):
     pinned.page.wait_for_selector('[data-notice="stale"]')
 
 
+def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.45, 0.3), (0.6, 0.85))
+    text = pinned.stored
+    pinned.page.evaluate("app.queuePrompt(0)")
+    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+
+    # Other ids: the cache doesn't go by them.
+    pinned.build("wide.png", CHECKPOINT, first_id=31)
+    assert pinned.page.locator('.ad-overlay[data-showing="mask"]').count() == 0
+    pinned.write(text)
+    pinned.page.evaluate("app.queuePrompt(0)")
+    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+    history = pinned.page.evaluate("async () => (await fetch('/history?max_items=1')).json()")
+    (entry,) = history.values()
+    shown_of_mask = [one for one in entry["outputs"].values() if "attentiondrag_mask" in one]
+    assert shown_of_mask == [], "the server told of the mask by itself: this tests nothing"
+
+    pinned.page.wait_for_timeout(2000)
+    pinned.load()
+    pinned.wait_for_picture()
+    for name, kind in (("Mask", "mask"), ("Heatmap", "heat")):
+        pinned.page.get_by_role("button", name=name, exact=True).click()
+        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]', timeout=60_000)
+    assert pinned.page.locator('[data-notice="stale"]').count() == 0
+
+
 def test_points_promoted_to_a_subgraph_still_feed_the_run(pinned: ComfyPage):
     pinned.build("wide.png", CHECKPOINT)
     pinned.drag((0.35, 0.4), (0.7, 0.6))
