@@ -266,8 +266,9 @@ async function onStatus() {
   const concerned = [...attached.values()].filter(({ host }) => host.feeds(ended.cached));
   const entries = concerned.length ? await history() : { [ended.id]: null };
   // Not yet in the history: the status was of another run that was queued just now.
-  if (run !== ended || !Object.hasOwn(entries, ended.id)) return;
-  run = NO_RUN;
+  if (!Object.hasOwn(entries, ended.id)) return;
+  // The next run may have begun while the server answered.
+  if (run === ended) run = NO_RUN;
   for (const { host, picker } of concerned) {
     host.takeCached(ended.cached, entries);
     picker.tick();
