@@ -19,6 +19,8 @@ const RAN_KEY = "attentiondrag_points";
 const LAST_PICTURE = "attentiondrag_picture";
 const START_SIZE = [500, 660];
 const MIN_HEIGHT = 300;
+/** Narrower, the tools take more room than the picture. */
+const MIN_WIDTH = 270;
 
 /** Pickers by node, for the results that come in. */
 const attached = new Map();
@@ -205,10 +207,21 @@ function chain(node, name, after) {
   };
 }
 
+/** Canvas rendering asks this when the user makes the node smaller; a DOM widget can only say how high it must be. */
+function keepWide(node) {
+  const { computeSize } = node;
+  node.computeSize = function computed(...args) {
+    const size = computeSize.apply(this, args);
+    size[0] = Math.max(size[0], MIN_WIDTH);
+    return size;
+  };
+}
+
 function attach(node) {
   const widget = node.widgets?.find((candidate) => candidate.name === POINTS);
   if (!widget || attached.has(node)) return;
   hide(widget);
+  keepWide(node);
   const host = new NodeHost(node, widget);
   const picker = new Picker(host);
   const shown = node.addDOMWidget(PICKER, "attentiondrag_picker", picker.element, {

@@ -309,6 +309,33 @@ def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: C
     assert pinned.page.locator('[data-notice="stale"]').count() == 0
 
 
+def test_a_node_cannot_be_made_too_small_to_use(pinned: ComfyPage):
+    pinned.build("wide.png")
+    corner = pinned.page.evaluate(
+        """() => {
+          const node = app.graph.nodes.find((n) => n.type === 'AttentionDragPoints');
+          const box = app.canvas.canvas.getBoundingClientRect();
+          const [x, y] = app.canvas.ds.convertOffsetToCanvas([node.pos[0] + node.size[0], node.pos[1] + node.size[1]]);
+          return [box.left + x - 3, box.top + y - 3];
+        }"""
+    )
+    mouse = pinned.page.mouse
+    mouse.move(*corner)
+    mouse.down()
+    mouse.move(corner[0] - 440, corner[1] - 500, steps=8)
+    mouse.up()
+    pinned.settle()
+    width, height = pinned.page.evaluate("app.graph.nodes.find((n) => n.type === 'AttentionDragPoints').size")
+    assert (width, height) < (480, 600), "the corner was not where the node can be resized: this tests nothing"
+    picker, stage = (pinned.page.locator(part).bounding_box() for part in (".ad-picker", ".ad-stage"))
+    assert picker["width"] >= 240
+    assert stage["height"] >= 100
+    for button in pinned.page.locator(".ad-toolbar button").all():
+        box = button.bounding_box()
+        assert picker["x"] <= box["x"]
+        assert box["x"] + box["width"] <= picker["x"] + picker["width"] + 1
+
+
 def test_points_promoted_to_a_subgraph_still_feed_the_run(pinned: ComfyPage):
     pinned.build("wide.png", CHECKPOINT)
     pinned.drag((0.35, 0.4), (0.7, 0.6))

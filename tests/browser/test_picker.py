@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from PIL import Image
 from playwright.sync_api import CDPSession
 
 from tests.browser.bench import picture, picture_url
@@ -448,3 +450,32 @@ def test_fits_small_and_large_nodes(bench, size):
         assert box["x"] >= node["x"] - 1 and box["x"] + box["width"] <= node["x"] + node["width"] + 1, part
         assert box["y"] + box["height"] <= node["y"] + node["height"] + 1, part
     assert b.page.locator(".ad-stage").bounding_box()["height"] >= 0.4 * size[1]
+
+
+@pytest.mark.parametrize("width", [250, 300, 480])
+def test_numbers_have_room_in_a_narrow_node(bench, width):
+    b = bench(text=TWO, size=(width, 560))
+    row = b.page.locator(".ad-row").nth(1)
+    boxes = [field.bounding_box() for field in row.locator("input, button").all()]
+    stage = b.page.locator(".ad-panel").bounding_box()
+    assert all(box["x"] >= stage["x"] and box["x"] + box["width"] <= stage["x"] + stage["width"] for box in boxes)
+    for field in row.locator("input").all():
+        assert field.input_value()
+        assert field.evaluate("(field) => field.scrollWidth <= field.clientWidth")
+    for at, one in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            apart_x = one["x"] + one["width"] <= other["x"] + 0.5 or other["x"] + other["width"] <= one["x"] + 0.5
+            apart_y = one["y"] + one["height"] <= other["y"] + 0.5 or other["y"] + other["height"] <= one["y"] + 0.5
+            assert apart_x or apart_y
+
+
+def test_a_radius_is_seen_on_a_picture_of_its_own_colour(bench):
+    blue = (0, 114, 178)
+    text = json.dumps({"version": 1, "pairs": [{"handle": [0.5, 0.5], "target": [0.8, 0.5], "radius": 0.4}]})
+    b = bench(text=text, shown=picture(640, 480, url=picture_url(640, 480, blue)))
+    shown = Image.open(io.BytesIO(b.page.screenshot())).convert("RGB")
+    x, y = b.at(0.5, 0.5)
+    reach = b.at(0.5 + 0.4 * 480 / 640, 0.5)[0] - x
+    # The circle's top: away from the arrow and from the handle.
+    top = shown.crop((round(x - reach / 2), round(y - reach - 5), round(x + reach / 2), round(y - reach / 2)))
+    assert top.convert("L").getextrema()[1] > 150
