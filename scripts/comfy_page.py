@@ -70,6 +70,8 @@ class ComfyPage:
         for name, value in (SETTINGS | settings).items():
             requests.post(f"{url}/settings/{name}", json=value, timeout=60).raise_for_status()
         context = browser.new_context(viewport={"width": 1500, "height": 950}, device_scale_factor=dpr)
+        # The front end's own advertisement for Nodes 2.0, dismissed.
+        context.add_init_script("localStorage.setItem('vueNodesBannerDismissed', 'true')")
         one = cls(context.new_page(), url)
         one.load()
         return one
