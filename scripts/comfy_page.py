@@ -19,11 +19,11 @@ SETTINGS = {
 _START_MS = 300_000
 _WAIT_MS = 120_000
 
-_BUILD = """async ({picture, checkpoint}) => {
+_BUILD = """async ({picture, checkpoint, before}) => {
   // Without its renderer's name a graph counts as old: Vue rendering moves its nodes, a step of its own in undo.
   const extra = {workflowRendererVersion: LiteGraph.vueNodesMode ? "Vue" : "LG"};
   await app.loadGraphData({nodes: [], links: [], groups: [], config: {}, extra, version: 0.4,
-                           last_node_id: 0, last_link_id: 0});
+                           last_node_id: before, last_link_id: 0});
   const add = (type, x, y) => {
     const node = LiteGraph.createNode(type);
     node.pos = [x, y];
@@ -70,6 +70,8 @@ class ComfyPage:
         for name, value in (SETTINGS | settings).items():
             requests.post(f"{url}/settings/{name}", json=value, timeout=60).raise_for_status()
         context = browser.new_context(viewport={"width": 1500, "height": 950}, device_scale_factor=dpr)
+        # The front end's own advertisement for Nodes 2.0, dismissed.
+        context.add_init_script("localStorage.setItem('vueNodesBannerDismissed', 'true')")
         one = cls(context.new_page(), url)
         one.load()
         return one
@@ -87,10 +89,46 @@ class ComfyPage:
         self.page.evaluate(setting, vue_nodes)
         self.page.wait_for_timeout(300)
 
-    def build(self, picture: str, checkpoint: str | None = None) -> None:
-        """An empty canvas with LoadImage and the points node, and an edit of its result if there is a checkpoint."""
-        self.page.evaluate(_BUILD, {"picture": picture, "checkpoint": checkpoint})
+    def build(self, picture: str, checkpoint: str | None = None, first_id: int = 1) -> None:
+        """A new workflow with LoadImage and the points node, and an edit of its result if there is a checkpoint."""
+        given = {"picture": picture, "checkpoint": checkpoint, "before": first_id - 1}
+        self.page.evaluate(_BUILD, given)
         self.wait_for_picture()
+
+    def use_palette(self, name: str) -> None:
+        """ComfyUI's colours: "dark", "light" or another that it has."""
+        text = "getComputedStyle(document.body).getPropertyValue('--input-text')"
+        change = f"""async (id) => {{
+          const {{ setting }} = app.extensionManager, before = {text}, same = setting.get("Comfy.ColorPalette") === id;
+          await setting.set("Comfy.ColorPalette", id);
+          return same ? null : before;
+        }}"""
+        before = self.page.evaluate(change, name)
+        self.page.wait_for_function(f"(before) => {text} !== before", arg=before, timeout=_WAIT_MS)
+
+    def choose_picture(self, name: str) -> None:
+        """Another file in LoadImage."""
+        choose = """(name) => {
+          const image = app.graph.nodes.find((node) => node.type === "LoadImage");
+          const widget = image.widgets.find((one) => one.name === "image");
+          widget.value = name;
+          widget.callback?.(name);
+        }"""
+        self.page.evaluate(choose, name)
+
+    @property
+    def workflow_key(self) -> str:
+        """Names the workflow tab that is open."""
+        return self.page.evaluate("app.extensionManager.workflow.activeWorkflow.key")
+
+    def next_workflow(self, step: int = 1) -> None:
+        """Goes one workflow tab on (or back, with -1), until its graph is loaded."""
+        before = self.workflow_key
+        command = "Workspace.NextOpenedWorkflow" if step > 0 else "Workspace.PreviousOpenedWorkflow"
+        self.page.evaluate("(id) => app.extensionManager.command.execute(id)", command)
+        loaded = "(key) => { const open = app.extensionManager.workflow.activeWorkflow;"
+        loaded += " return open.key !== key && !open.changeTracker._restoringState }"
+        self.page.wait_for_function(loaded, arg=before, timeout=_WAIT_MS)
 
     def wait_for_picture(self) -> None:
         shown = "(() => { const i = document.querySelector('.ad-picture'); return i && !i.hidden && i.naturalWidth })()"
@@ -141,6 +179,11 @@ class ComfyPage:
         mouse.down()
         mouse.move(*self.at(*end), steps=5)
         mouse.up()
+
+    def write(self, stored: str) -> None:
+        """Puts a text into the node, as a script would."""
+        write = f"(text) => {{ {_POINTS}.widgets.find((widget) => widget.name === 'points').value = text }}"
+        self.page.evaluate(write, stored)
 
     def leave_picker(self) -> None:
         """The focus back to ComfyUI's canvas, so that its own undo answers."""

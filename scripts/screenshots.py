@@ -1,9 +1,10 @@
-"""Takes the pictures of the help pages and the README from a running ComfyUI with this pack.
+"""Takes the pictures of the help pages and the README from ComfyUI with this pack and its demo model.
 
-    python -m scripts.screenshots http://127.0.0.1:8188
+    python -m scripts.screenshots
 
-The server needs what example_workflows/attentiondrag_edit.json names; ``scripts/demo.sh --serve`` starts one that has
-it. Needs Chromium and Playwright's Python package.
+starts a server of its own (COMFYUI_PATH, or one from PyPI) and ends it. A server that is running already, with what
+example_workflows/attentiondrag_edit.json names, can be given by its address. Needs Chromium and Playwright's Python
+package.
 """
 
 from __future__ import annotations
@@ -11,14 +12,21 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Locator
 
+from scripts.base_directory import make_base_directory
 from scripts.chromium import launch
 from scripts.comfy_page import ComfyPage
-from scripts.environment import REPOSITORY
+from scripts.comfyui import find_comfyui, unpack_comfyui
+from scripts.demo import IMAGE, install, server_arguments, write_checkpoint
+from scripts.environment import REPOSITORY, cache_directory
+from scripts.server import ComfyServer
 from scripts.workflow import load_workflow
 
 WORKFLOW = REPOSITORY / "example_workflows" / "attentiondrag_edit.json"
@@ -33,6 +41,19 @@ _PLACE = """([left, top, scale]) => {
   app.canvas.ds.offset = [left / scale, top / scale];
   app.canvas.deselectAll?.();
   app.canvas.setDirty(true, true);
+}"""
+# Fits the whole graph into the window, and tells where it is: left, top, right, bottom.
+_FIT = """([width, height, margin]) => {
+  const boxes = app.graph.nodes.map((node) => node.getBounding());
+  const [left, top] = [0, 1].map((axis) => Math.min(...boxes.map((box) => box[axis])));
+  const [right, bottom] = [0, 1].map((axis) => Math.max(...boxes.map((box) => box[axis] + box[axis + 2])));
+  const { ds } = app.canvas;
+  ds.scale = Math.min((width - 2 * margin) / (right - left), (height - 2 * margin) / (bottom - top));
+  ds.offset = [margin / ds.scale - left, margin / ds.scale - top];
+  app.canvas.deselectAll?.();
+  app.canvas.show_info = false;
+  app.canvas.setDirty(true, true);
+  return [0, 0, (right - left) * ds.scale + 2 * margin, (bottom - top) * ds.scale + 2 * margin].map(Math.round);
 }"""
 _SIZE = """([width, height]) => {
   app.graph.nodes.find((node) => node.type === "AttentionDragPoints").setSize([width, height]);
@@ -90,19 +111,20 @@ def take(server: str, folder: Path, run: bool = True, steps: int | None = None) 
         _hide_furniture(comfy)
         comfy.page.evaluate("app.queuePrompt(0)")
         comfy.page.wait_for_function(_RESULT, timeout=1_800_000)
-        comfy.page.evaluate(_PLACE, [20, 120, 0.8])
+        canvas = comfy.page.locator("#graph-canvas").bounding_box()
+        box = comfy.page.evaluate(_FIT, [canvas["width"], canvas["height"], 16])
+        comfy.settle()
         comfy.page.wait_for_timeout(1500)
-        # The canvas below ComfyUI's bars; its own statistics stand in the lower left corner.
-        save(comfy.page.locator("body"), folder / "edit.png", (80, 88, 1500, 800))
+        save(comfy.page.locator("#graph-canvas"), folder / "edit.png", box)
 
 
 def _hide_furniture(comfy: ComfyPage) -> None:
-    """Menus, toasts and banners of ComfyUI that would lie over the graph."""
+    """Hides all of ComfyUI's page but the graph: menus, toasts and banners differ from release to release."""
     comfy.page.add_style_tag(
-        content=".p-toast, .graph-canvas-menu, [role=banner], .actionbar, .side-tool-bar-container, .comfyui-body-left,"
-        " .comfyui-body-top, .workflow-tabs-container, .p-breadcrumb, .subgraph-breadcrumb, .p-buttongroup"
-        " { visibility: hidden !important }"
+        content="body * { visibility: hidden !important }"
+        " body #graph-canvas, body .ad-picker.ad-picker, body .ad-picker.ad-picker * { visibility: visible !important }"
     )
+    comfy.page.mouse.move(5, 500)
 
 
 def save(part: Locator, path: Path, box: tuple[int, int, int, int] | None = None) -> None:
@@ -115,14 +137,27 @@ def save(part: Locator, path: Path, box: tuple[int, int, int, int] | None = None
         picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 
 
+@contextmanager
+def demo_server() -> Iterator[str]:
+    """Address of a server with the demo model and the demo picture."""
+    base = make_base_directory(cache_directory() / "demo")
+    write_checkpoint(base, stand_in=False)
+    install(IMAGE, base.input / IMAGE.name)
+    python = Path(sys.executable)
+    comfyui = find_comfyui() or unpack_comfyui(python)
+    with ComfyServer(comfyui, base, python, server_arguments()) as server:
+        yield server.url
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("server", help="address of the server, http://127.0.0.1:8188 for instance")
+    parser.add_argument("server", nargs="?", help="address of a running server, http://127.0.0.1:8188 for instance")
     parser.add_argument("--out", type=Path, default=ASSETS, help="folder for the pictures")
     parser.add_argument("--no-run", action="store_true", help="only those that need no edit")
     parser.add_argument("--steps", type=int, help="run the edit with so many steps")
     given = parser.parse_args()
-    take(given.server.rstrip("/"), given.out, not given.no_run, given.steps)
+    with demo_server() if given.server is None else nullcontext(given.server.rstrip("/")) as server:
+        take(server, given.out, not given.no_run, given.steps)
 
 
 if __name__ == "__main__":

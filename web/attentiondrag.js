@@ -19,6 +19,8 @@ const RAN_KEY = "attentiondrag_points";
 const LAST_PICTURE = "attentiondrag_picture";
 const START_SIZE = [500, 660];
 const MIN_HEIGHT = 300;
+/** Narrower, the tools take more room than the picture. */
+const MIN_WIDTH = 270;
 
 /** Pickers by node, for the results that come in. */
 const attached = new Map();
@@ -120,11 +122,27 @@ class NodeHost {
     this.#takeAll([...kept].map(([id, output]) => [nodeByExecutionId(id, root), output]));
   }
 
-  #takeAll(made) {
+  /** Whether something that this node gives out goes into one of these nodes (execution ids). */
+  feeds(ids) {
+    const root = rootGraph();
+    return ids.some((id) => {
+      const node = nodeByExecutionId(id, root);
+      return node && isFedBy(node, this.#node, root);
+    });
+  }
+
+  /** After a run: what its cached nodes show, of which the server sends nothing. */
+  takeCached(ids, entries) {
+    const root = rootGraph();
+    const kept = newestOutputs(entries, root.id);
+    this.#takeAll(ids.map((id) => [nodeByExecutionId(id, root), kept.get(id)]), true);
+  }
+
+  #takeAll(made, live = false) {
     for (const [node, output] of made) {
       if (!node || !output) continue;
       if (node === this.#node) this.takeOwn(output);
-      else if (output[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, false);
+      else if (output[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, live);
     }
   }
 
@@ -189,10 +207,21 @@ function chain(node, name, after) {
   };
 }
 
+/** Canvas rendering asks this when the user makes the node smaller; a DOM widget can only say how high it must be. */
+function keepWide(node) {
+  const { computeSize } = node;
+  node.computeSize = function computed(...args) {
+    const size = computeSize.apply(this, args);
+    size[0] = Math.max(size[0], MIN_WIDTH);
+    return size;
+  };
+}
+
 function attach(node) {
   const widget = node.widgets?.find((candidate) => candidate.name === POINTS);
   if (!widget || attached.has(node)) return;
   hide(widget);
+  keepWide(node);
   const host = new NodeHost(node, widget);
   const picker = new Picker(host);
   const shown = node.addDOMWidget(PICKER, "attentiondrag_picker", picker.element, {
@@ -231,6 +260,34 @@ function onExecuted({ detail }) {
   }
 }
 
+const NO_RUN = Object.freeze({ id: null, cached: [], done: false });
+/** The run that is under way: which nodes' results it has from the cache, and whether it has come to its end. */
+let run = NO_RUN;
+
+function onCached({ detail }) {
+  run = { id: detail?.prompt_id, cached: detail?.nodes ?? [], done: false };
+}
+
+function onSuccess({ detail }) {
+  if (detail?.prompt_id === run.id) run = { ...run, done: true };
+}
+
+/** The server writes a run into its history after it has told its end, and then tells its status. */
+async function onStatus() {
+  const ended = run;
+  if (!ended.done) return;
+  const concerned = [...attached.values()].filter(({ host }) => host.feeds(ended.cached));
+  const entries = concerned.length ? await history() : { [ended.id]: null };
+  // Not yet in the history: the status was of another run that was queued just now.
+  if (!Object.hasOwn(entries, ended.id)) return;
+  // The next run may have begun while the server answered.
+  if (run === ended) run = NO_RUN;
+  for (const { host, picker } of concerned) {
+    host.takeCached(ended.cached, entries);
+    picker.tick();
+  }
+}
+
 function addStyles() {
   const link = document.createElement("link");
   link.rel = "stylesheet";
@@ -249,6 +306,9 @@ app.registerExtension({
   async init() {
     addStyles();
     api.addEventListener("executed", onExecuted);
+    api.addEventListener("execution_cached", onCached);
+    api.addEventListener("execution_success", onSuccess);
+    api.addEventListener("status", onStatus);
     await loadWords();
   },
   nodeCreated(node) {

@@ -8,6 +8,7 @@ import pytest
 
 from scripts.comfy_page import ComfyPage
 from tests.browser.conftest import ODD_NAME, FrontEnds
+from tests.browser.contrast import measure
 from tests.comfy.graphs import CHECKPOINT
 
 EVERYWHERE = [(end, vue) for end in ("pinned", "newest") for vue in (False, True)]
@@ -103,13 +104,8 @@ def test_another_picture_shows_at_once_and_says_so(comfy: ComfyPage):
     comfy.build("wide.png")
     comfy.drag((0.3, 0.3), (0.6, 0.5))
     stored = comfy.stored
-    choose = """(name) => {
-      const widget = app.graph.nodes.find((node) => node.type === 'LoadImage').widgets.find((w) => w.name === 'image');
-      widget.value = name;
-      widget.callback?.(name);
-    }"""
     for name, size in (("tall.png", "64 × 96"), (ODD_NAME, "80 × 80")):
-        comfy.page.evaluate(choose, name)
+        comfy.choose_picture(name)
         comfy.page.wait_for_function(
             "([name, size]) => document.querySelector('.ad-picture-info').textContent === `${name} · ${size}`",
             arg=[name, size],
@@ -179,6 +175,83 @@ def test_the_workflow_in_a_saved_png_brings_the_drags_back(pinned: ComfyPage):
     pinned.wait_for_picture()
 
 
+@pytest.mark.parametrize("palette", ["dark", "light"])
+def test_everything_can_be_read_in_comfyui_s_palettes(comfy: ComfyPage, palette: str):
+    comfy.use_palette(palette)
+    try:
+        comfy.build("wide.png")
+        comfy.drag((0.3, 0.3), (0.6, 0.5))
+        comfy.drag((0.3, 0.7), (0.6, 0.8))
+        comfy.choose_picture("tall.png")
+        comfy.page.wait_for_selector('[data-notice="size"]')
+        comfy.page.locator(".ad-details summary").click()
+        comfy.page.mouse.move(5, 500)
+        comfy.page.wait_for_timeout(500)
+        parts = measure(comfy.page, ".ad-picker")
+        # Under a node that is selected or shifted, nothing would be found and all would seem well.
+        kinds = [part.kind for part in parts]
+        assert kinds.count("text") > 10
+        assert kinds.count("icon") > 10
+        assert kinds.count("edge") > 10
+        least = {"text": 4.5, "icon": 3, "edge": 3}
+        faint = [part for part in parts if part.contrast < least[part.kind]]
+        assert not faint, "\n".join(map(str, faint))
+    finally:
+        comfy.use_palette("dark")
+
+
+def shown(comfy: ComfyPage) -> list[tuple[int, str]]:
+    """Pairs drawn and picture told of, for every picker on the page."""
+    return comfy.page.evaluate(
+        """() => [...document.querySelectorAll('.ad-picker')].map((picker) =>
+          [picker.querySelectorAll('.ad-pair').length, picker.querySelector('.ad-picture-info').textContent])"""
+    )
+
+
+def test_workflow_tabs_keep_their_own_picker(comfy: ComfyPage):
+    comfy.build("wide.png")
+    comfy.drag((0.3, 0.3), (0.6, 0.5))
+    first, first_text = comfy.workflow_key, comfy.stored
+    # The second workflow's nodes have the same ids.
+    comfy.build("tall.png")
+    assert comfy.workflow_key != first
+    assert shown(comfy) == [[0, "tall.png · 64 × 96"]]
+    comfy.drag((0.2, 0.2), (0.7, 0.2))
+    comfy.drag((0.2, 0.8), (0.7, 0.8))
+    second_text = comfy.stored
+
+    comfy.next_workflow(-1)
+    assert comfy.workflow_key == first
+    comfy.wait_for_picture()
+    comfy.page.wait_for_function("document.querySelector('.ad-picture-info').textContent.startsWith('wide.png')")
+    comfy.page.wait_for_function("document.querySelectorAll('.ad-pair').length === 1")
+    assert shown(comfy) == [[1, "wide.png · 128 × 64"]]
+    assert comfy.stored == first_text
+    # The graph was loaded anew: there is nothing to undo in it, rather than something of the other tab.
+    undo = comfy.page.get_by_role("button", name="Undo (Ctrl+Z)", exact=True)
+    assert undo.is_disabled()
+
+    comfy.drag((0.25, 0.8), (0.75, 0.8))
+    kept, drawn = comfy.pairs
+    assert kept == json.loads(first_text)["pairs"][0]
+    assert drawn["handle"] == near(0.25, 0.8)
+    assert drawn["target"] == near(0.75, 0.8)
+    undo.click()
+    comfy.wait_for_pairs(1)
+    assert comfy.stored == first_text
+    comfy.page.get_by_role("button", name="Redo (Ctrl+Y)", exact=True).click()
+    comfy.wait_for_pairs(2)
+    both_text = comfy.stored
+
+    for step, text, info in ((1, second_text, "tall.png · 64 × 96"), (-1, both_text, "wide.png · 128 × 64")):
+        comfy.next_workflow(step)
+        comfy.wait_for_picture()
+        told = "(info) => document.querySelector('.ad-picture-info').textContent === info"
+        comfy.page.wait_for_function(told, arg=info)
+        assert shown(comfy) == [[2, info]]
+        assert comfy.stored == text
+
+
 def test_survives_a_reload_of_the_page(pinned: ComfyPage):
     pinned.build("wide.png")
     pinned.drag((0.3, 0.3), (0.6, 0.5))
@@ -207,6 +280,60 @@ def test_mask_and_heatmap_are_there_after_a_reload(pinned: ComfyPage):
     assert pinned.page.locator('[data-notice="stale"]').count() == 0
     pinned.drag((0.2, 0.8), (0.4, 0.8))
     pinned.page.wait_for_selector('[data-notice="stale"]')
+
+
+def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.45, 0.3), (0.6, 0.85))
+    text = pinned.stored
+    pinned.page.evaluate("app.queuePrompt(0)")
+    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+
+    # Other ids: the cache doesn't go by them.
+    pinned.build("wide.png", CHECKPOINT, first_id=31)
+    assert pinned.page.locator('.ad-overlay[data-showing="mask"]').count() == 0
+    pinned.write(text)
+    pinned.page.evaluate("app.queuePrompt(0)")
+    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+    history = pinned.page.evaluate("async () => (await fetch('/history?max_items=1')).json()")
+    (entry,) = history.values()
+    shown_of_mask = [one for one in entry["outputs"].values() if "attentiondrag_mask" in one]
+    assert shown_of_mask == [], "the server told of the mask by itself: this tests nothing"
+
+    pinned.page.wait_for_timeout(2000)
+    pinned.load()
+    pinned.wait_for_picture()
+    for name, kind in (("Mask", "mask"), ("Heatmap", "heat")):
+        pinned.page.get_by_role("button", name=name, exact=True).click()
+        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]', timeout=60_000)
+    assert pinned.page.locator('[data-notice="stale"]').count() == 0
+
+
+def test_a_node_cannot_be_made_too_small_to_use(pinned: ComfyPage):
+    pinned.build("wide.png")
+    corner = pinned.page.evaluate(
+        """() => {
+          const node = app.graph.nodes.find((n) => n.type === 'AttentionDragPoints');
+          const box = app.canvas.canvas.getBoundingClientRect();
+          const [x, y] = app.canvas.ds.convertOffsetToCanvas([node.pos[0] + node.size[0], node.pos[1] + node.size[1]]);
+          return [box.left + x - 3, box.top + y - 3];
+        }"""
+    )
+    mouse = pinned.page.mouse
+    mouse.move(*corner)
+    mouse.down()
+    mouse.move(corner[0] - 440, corner[1] - 500, steps=8)
+    mouse.up()
+    pinned.settle()
+    width, height = pinned.page.evaluate("app.graph.nodes.find((n) => n.type === 'AttentionDragPoints').size")
+    assert (width, height) < (480, 600), "the corner was not where the node can be resized: this tests nothing"
+    picker, stage = (pinned.page.locator(part).bounding_box() for part in (".ad-picker", ".ad-stage"))
+    assert picker["width"] >= 240
+    assert stage["height"] >= 100
+    for button in pinned.page.locator(".ad-toolbar button").all():
+        box = button.bounding_box()
+        assert picker["x"] <= box["x"]
+        assert box["x"] + box["width"] <= picker["x"] + picker["width"] + 1
 
 
 def test_points_promoted_to_a_subgraph_still_feed_the_run(pinned: ComfyPage):

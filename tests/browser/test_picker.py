@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from PIL import Image
 from playwright.sync_api import CDPSession
 
 from tests.browser.bench import picture, picture_url
@@ -280,6 +282,40 @@ def test_a_finger_draws_and_two_fingers_zoom(bench):
     assert b.stored == stored
 
 
+def test_a_pen_draws_and_moves_an_end(bench):
+    b = bench()
+    session = b.page.context.new_cdp_session(b.page)
+    b.page.evaluate(
+        "for (const type of ['pointerdown', 'pointermove', 'pointerup']) document.querySelector('.ad-stage')"
+        ".addEventListener(type, (event) => (window.kinds ??= new Set()).add(event.pointerType))"
+    )
+
+    def pen(kind: str, x: float, y: float) -> None:
+        down = {"button": "left", "buttons": 1, "clickCount": 1, "force": 0.4} if kind != "mouseReleased" else {}
+        event = {"type": kind, "x": x, "y": y, "pointerType": "pen", "button": "left"}
+        session.send("Input.dispatchMouseEvent", event | down)
+
+    def stroke(start: tuple[float, float], end: tuple[float, float]) -> None:
+        pen("mousePressed", *start)
+        for part in (0.3, 0.7, 1):
+            pen("mouseMoved", *(a + (z - a) * part for a, z in zip(start, end, strict=True)))
+        pen("mouseReleased", *end)
+
+    stroke(b.at(0.3, 0.3), b.at(0.6, 0.6))
+    (pair,) = b.pairs
+    assert b.page.evaluate("[...kinds]") == ["pen"]
+    assert pair["handle"] == near(0.3, 0.3)
+    assert pair["target"] == near(0.6, 0.6)
+    # A pen is aimed less well than a mouse: 14 px beside the end still takes it, where a mouse would draw anew.
+    x, y = b.at(0.6, 0.6)
+    to_x, to_y = b.at(0.8, 0.4)
+    stroke((x + 14, y), (to_x + 14, to_y))
+    (pair,) = b.pairs
+    assert pair["handle"] == near(0.3, 0.3)
+    assert pair["target"] == near(0.8, 0.4)
+    assert b.page.evaluate("host.commits") == 2
+
+
 @pytest.mark.parametrize("stored", ["{oops <img src=x onerror=alert(1)>", '{"version": 9, "pairs": []}', "[[1, 2]]"])
 def test_what_cannot_be_read_is_kept_for_copying(bench, stored):
     b = bench(text=stored)
@@ -414,3 +450,32 @@ def test_fits_small_and_large_nodes(bench, size):
         assert box["x"] >= node["x"] - 1 and box["x"] + box["width"] <= node["x"] + node["width"] + 1, part
         assert box["y"] + box["height"] <= node["y"] + node["height"] + 1, part
     assert b.page.locator(".ad-stage").bounding_box()["height"] >= 0.4 * size[1]
+
+
+@pytest.mark.parametrize("width", [250, 300, 480])
+def test_numbers_have_room_in_a_narrow_node(bench, width):
+    b = bench(text=TWO, size=(width, 560))
+    row = b.page.locator(".ad-row").nth(1)
+    boxes = [field.bounding_box() for field in row.locator("input, button").all()]
+    stage = b.page.locator(".ad-panel").bounding_box()
+    assert all(box["x"] >= stage["x"] and box["x"] + box["width"] <= stage["x"] + stage["width"] for box in boxes)
+    for field in row.locator("input").all():
+        assert field.input_value()
+        assert field.evaluate("(field) => field.scrollWidth <= field.clientWidth")
+    for at, one in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            apart_x = one["x"] + one["width"] <= other["x"] + 0.5 or other["x"] + other["width"] <= one["x"] + 0.5
+            apart_y = one["y"] + one["height"] <= other["y"] + 0.5 or other["y"] + other["height"] <= one["y"] + 0.5
+            assert apart_x or apart_y
+
+
+def test_a_radius_is_seen_on_a_picture_of_its_own_colour(bench):
+    blue = (0, 114, 178)
+    text = json.dumps({"version": 1, "pairs": [{"handle": [0.5, 0.5], "target": [0.8, 0.5], "radius": 0.4}]})
+    b = bench(text=text, shown=picture(640, 480, url=picture_url(640, 480, blue)))
+    shown = Image.open(io.BytesIO(b.page.screenshot())).convert("RGB")
+    x, y = b.at(0.5, 0.5)
+    reach = b.at(0.5 + 0.4 * 480 / 640, 0.5)[0] - x
+    # The circle's top: away from the arrow and from the handle.
+    top = shown.crop((round(x - reach / 2), round(y - reach - 5), round(x + reach / 2), round(y - reach / 2)))
+    assert top.convert("L").getextrema()[1] > 150

@@ -163,6 +163,7 @@ export class View {
     const point = (end, ...shapes) => svg("g", { class: `ad-point ad-${end}` }, ...shapes);
     const input = (end) => html("input", { type: "range", class: "ad-point-input", "data-index": index, "data-end": end });
     const mark = {
+      radiusHalo: svg("circle", { class: "ad-radius-halo", stroke: edge }),
       radius: svg("circle", { class: "ad-radius", stroke: colour }),
       grip: svg("circle", { class: "ad-grip", fill: colour }),
       halo: svg("path", { class: "ad-shaft-halo", stroke: edge }),
@@ -178,7 +179,7 @@ export class View {
     };
     mark.handle = point("handle", mark.handleRing, mark.disc, mark.number);
     mark.target = point("target", mark.targetRing, mark.targetHalo, mark.circle, mark.dot);
-    mark.group = svg("g", { class: "ad-pair" }, mark.radius, mark.halo, mark.shaft, mark.head, mark.target, mark.handle, mark.grip);
+    mark.group = svg("g", { class: "ad-pair" }, mark.radiusHalo, mark.radius, mark.halo, mark.shaft, mark.head, mark.target, mark.handle, mark.grip);
     mark.handleInput = input("handle");
     mark.targetInput = input("target");
     this.marks.append(mark.group);
@@ -215,11 +216,13 @@ export class View {
     assign(mark.targetRing, { cx: to.x, cy: to.y, r: ring + 5 * size, "stroke-width": 2 * size });
 
     const limited = pair.radius !== null;
-    mark.radius.style.display = limited ? "" : "none";
+    for (const circle of [mark.radiusHalo, mark.radius]) circle.style.display = limited ? "" : "none";
     mark.grip.style.display = limited && selected ? "" : "none";
     if (limited) {
       const grip = this.gripPoint(pair);
-      assign(mark.radius, { cx: from.x, cy: from.y, r: this.radiusOnStage(pair), "stroke-width": 1.6 * size });
+      const circle = { cx: from.x, cy: from.y, r: this.radiusOnStage(pair) };
+      assign(mark.radiusHalo, { ...circle, "stroke-width": 3.4 * size });
+      assign(mark.radius, { ...circle, "stroke-width": 1.6 * size });
       assign(mark.grip, { cx: grip.x, cy: grip.y, r: GRIP_RADIUS * size, "stroke-width": 1.4 * size });
     }
     this.#placeInput(mark, "handle", pair.handle, from, index);
