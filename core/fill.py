@@ -27,27 +27,27 @@ def harmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
     """
     if not bool(hole.any()):
         return planes
-    rows, columns = (_around(hole.any(0).any(axis)) for axis in (1, 0))
-    solved = _solve(planes[..., rows, columns], hole[..., rows, columns])
+    unread = hole | ~planes.isfinite().all(1)
+    rows, columns = (_around(unread.any(0).any(axis)) for axis in (1, 0))
+    solved = _solve(planes[..., rows, columns], unread[..., rows, columns])
     filled = planes.clone()
-    filled[..., rows, columns] = solved
+    filled[..., rows, columns] = torch.where(hole[:, None, rows, columns], solved, planes[..., rows, columns])
     return filled
 
 
-def _around(any_hole: torch.Tensor) -> slice:
-    """The holes' extent along one axis (n,), and the ring that they are continued from."""
-    where = any_hole.nonzero()
+def _around(unread: torch.Tensor) -> slice:
+    """The extent along one axis (n,) of what isn't read, and of the ring that it is continued from."""
+    where = unread.nonzero()
     return slice(max(int(where[0]) - 1, 0), int(where[-1]) + 2)
 
 
-def _solve(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
-    """``harmonic`` on all of the planes."""
-    finite = planes.isfinite().all(1, keepdim=True)
-    unread = hole[:, None] | ~finite
-    inside = unread.to(planes.dtype)
-    known = planes.masked_fill(unread, 0)
+def _solve(planes: torch.Tensor, unread: torch.Tensor) -> torch.Tensor:
+    """The planes (B, C, h, w) with all that isn't read (B, h, w) replaced by its smooth continuation."""
+    inside = unread[:, None].to(planes.dtype)
+    known = planes.masked_fill(unread[:, None], 0)
     count = (1 - inside).sum((-2, -1), keepdim=True)
     mean = known.sum((-2, -1), keepdim=True) / count.clamp_min(1)
+    finite = planes.isfinite().all(1, keepdim=True)
     own = planes.masked_fill(~finite, 0).sum((-2, -1), keepdim=True) / finite.sum((-2, -1), keepdim=True).clamp_min(1)
     mean = torch.where(count > 0, mean, own)
     ones = torch.ones_like(planes[:, :1])
@@ -59,7 +59,7 @@ def _solve(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
     plain = known + mean * inside
     # The aim is set by the plain start, so that a good one is not held to a finer solution.
     aim = TOLERANCE**2 * (laplacian(plain) ** 2).sum((-2, -1), keepdim=True) * (count > 0)
-    solution = torch.where(count > 0, known + _coarse(known, unread[:, 0], mean) * inside, mean.expand_as(planes))
+    solution = torch.where(count > 0, known + _coarse(known, unread, mean) * inside, mean.expand_as(planes))
     residual = -laplacian(solution) * (count > 0)
     direction = residual
     energy = (residual**2).sum((-2, -1), keepdim=True)
@@ -74,7 +74,7 @@ def _solve(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
         energy_next = (residual**2).sum((-2, -1), keepdim=True)
         direction = residual + direction * energy_next / energy.clamp_min(1e-20)
         energy = energy_next
-    return torch.where(hole[:, None], solution, planes)
+    return torch.where(unread[:, None], solution, planes)
 
 
 def _coarse(planes: torch.Tensor, hole: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
