@@ -39,7 +39,7 @@ ROW_BLOCK_BYTES = 32 * MEGABYTE
 """Largest temporary for the logits of one block of rows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CapturePlan:
     """What to record. The defaults were measured (``benchmarks/ABLATION.md``).
 

@@ -18,7 +18,7 @@ from .grid import Grid
 from .points import DragPair, DragPoints
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorrelationSettings:
     """How a handle's map is read; the defaults were measured (``benchmarks/ABLATION.md``).
 

@@ -19,7 +19,7 @@ from .mask import soften
 from .movement import TOUCHED, Movement, widen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FillSettings:
     """What the vacated cells get.
 

@@ -23,7 +23,7 @@ from .points import DragPoints
 from .sampling import SampleSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EditSettings:
     """Everything that can be set about an edit. Strength, preservation, consistency and margins were
     chosen on five validation scenes (``benchmarks.ablation``).

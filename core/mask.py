@@ -22,7 +22,7 @@ LEVELS = 64
 """Number of thresholds that the automatic choice tries."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaskSettings:
     """How the region is cut out. Lengths are in image pixels.
 

@@ -26,7 +26,7 @@ TOUCHED = 0.02
 """Share of a cell from which something left or arrived counts: half a pixel row of 8."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MoveSettings:
     """How the region moves.
 

@@ -28,7 +28,7 @@ from .inversion import Inversion, check_finite
 Consistency = Literal["replace", "extend", "off"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SampleSettings:
     """How the dragged latent is sampled. Shares are of the steps, counted from the noisy end.
 

@@ -86,7 +86,7 @@ class AttentionDragApply(io.ComfyNode):
         grid = grid_of(inversion, points)
         moved = given_region(mask, grid, inversion.batch)
         scores = correlate(inversion.record, grid, points)
-        movement = moving.plan(scores, moved, grid, points, MoveSettings(falloff, transition))
+        movement = moving.plan(scores, moved, grid, points, MoveSettings(falloff=falloff, transition=transition))
         if image is not None:
             image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
             check_image(image)

@@ -99,7 +99,7 @@ class AttentionDragEdit(io.ComfyNode):
             steps=steps,
             strength=strength,
             capture=capture or CapturePlan(),
-            mask=MaskSettings(tau_setting(tau), grow),
+            mask=MaskSettings(tau=tau_setting(tau), grow=grow),
             fill=FillSettings(seed=seed),
             sample=SampleSettings(preserve=preserve, hold=hold),
             keep_pixels=keep_pixels,

@@ -51,7 +51,7 @@ class AttentionDragMask(io.ComfyNode):
         cls, inversion, points, tau, grow, feather, connected, combine="add", mask=None, image=None
     ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
-        settings = MaskSettings(tau_setting(tau), grow, feather, connected)
+        settings = MaskSettings(tau=tau_setting(tau), grow=grow, feather=feather, connected=connected)
         scores = correlate(inversion.record, grid, points)
         if image is not None:
             check_image(image)

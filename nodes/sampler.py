@@ -104,7 +104,9 @@ class AttentionDragSampler(io.ComfyNode):
         check_cfg(cfg, positive)
         samples = host.check_latent(model, latent)
         drag, cells = edit_region(inversion, latent, region)
-        settings = SampleSettings(consistency, consistency_share, preserve, hold)
+        settings = SampleSettings(
+            consistency=consistency, consistency_share=consistency_share, preserve=preserve, hold=hold
+        )
         callback = latent_preview.prepare_callback(model, inversion.steps)
         comfy_host = host.ComfyHost(model, positive=positive, negative=negative, cfg=cfg, sampling_progress=callback)
         x = comfy_host.from_latent(samples)
@@ -139,5 +141,7 @@ class AttentionDragSamplerSelect(io.ComfyNode):
     @names_itself
     def execute(cls, inversion, latent, consistency, consistency_share, preserve, hold, region=None) -> io.NodeOutput:
         drag, cells = edit_region(inversion, latent, region)
-        settings = SampleSettings(consistency, consistency_share, preserve, hold)
+        settings = SampleSettings(
+            consistency=consistency, consistency_share=consistency_share, preserve=preserve, hold=hold
+        )
         return io.NodeOutput(host.drag_sampler(inversion, drag, cells, settings))

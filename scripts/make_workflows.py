@@ -1,6 +1,6 @@
 """Write example_workflows/*.json: the graphs below, laid out, in the front end's own format.
 
-    COMFYUI_PATH=... python -m scripts.make_workflows
+    python -m scripts.make_workflows
 
 The node descriptions come from a running server, so inputs, widgets and their defaults are the nodes' own. Run it
 again when a node's inputs change, then look at the result in the browser.
@@ -9,7 +9,6 @@ again when a node's inputs change, then look at the result in the browser.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from scripts.base_directory import make_base_directory
 from scripts.client import ComfyClient
+from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.environment import REPOSITORY, cache_directory
 from scripts.server import ComfyServer
 from scripts.workflow import default_value, is_widget, widget_names
@@ -340,7 +340,7 @@ def _widget_values(spec: Spec, info: dict[str, Any]) -> list[Any]:
 
 def main() -> None:
     base = make_base_directory(cache_directory() / "workflows")
-    comfyui = Path(os.environ["COMFYUI_PATH"])
+    comfyui = find_comfyui() or unpack_comfyui(Path(sys.executable))
     with ComfyServer(comfyui, base, Path(sys.executable)) as server:
         object_info = ComfyClient(server.url).object_info()
     for name, specs in WORKFLOWS.items():

@@ -114,7 +114,15 @@ def build_chain(
     )
     apply = g.add(
         "AttentionDragApply",
-        **{"model": model, "inversion": inversion[0], "points": drags[0], "mask": mask[0]} | more.get("apply", {}),
+        **{
+            "model": model,
+            "inversion": inversion[0],
+            "points": drags[0],
+            "mask": mask[0],
+            "image": loaded[0],
+            "vae": checkpoint[2],
+        }
+        | more.get("apply", {}),
     )
     sampler = g.add(
         "AttentionDragSampler",

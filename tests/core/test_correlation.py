@@ -111,7 +111,7 @@ def test_one_token_and_one_way_is_the_papers_normalised_row():
     attention = uniform(1, HEIGHT * WIDTH, HEIGHT * WIDTH, seed=3) + 0.01
     row = attention[0, 3 * WIDTH + 5].view(HEIGHT, WIDTH)
     got = correlate(
-        record(((HEIGHT, WIDTH), attention)), GRID, to_somewhere((5.5, 3.5)), CorrelationSettings(0, symmetric=False)
+        record(((HEIGHT, WIDTH), attention)), GRID, to_somewhere((5.5, 3.5)), CorrelationSettings(disc=0, symmetric=False)
     )
     assert torch.allclose(got[0, 0], (row / row[3, 5]).clamp(0, 1), atol=1e-5)
 
@@ -119,7 +119,7 @@ def test_one_token_and_one_way_is_the_papers_normalised_row():
 @pytest.mark.parametrize("disc", [-1.0, math.nan])
 def test_a_disc_of_no_size_is_refused(disc):
     with pytest.raises(InputError) as caught:
-        CorrelationSettings(disc)
+        CorrelationSettings(disc=disc)
     assert caught.value.input == "disc"
 
 

@@ -377,8 +377,8 @@ def test_each_cell_follows_one_handle(case):
 
 def test_falloff_by_correlation_scales_the_way():
     points = drags(GRID, ((5, 5), (9, 5)))
-    rigid = plan(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings("rigid"))
-    scaled = plan(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings("correlation"))
+    rigid = plan(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings(falloff="rigid"))
+    scaled = plan(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings(falloff="correlation"))
     half = shifted(2, 0)
     assert float(rigid.offset[0, 0].max()) == pytest.approx(4, abs=1e-4)
     for name in FIELDS:
