@@ -25,8 +25,8 @@ What is decoded can be finished in three ways, and a comparison is fair only wit
     The source's own pixels outside the region of the edit: attention_drag's own region, the *true* one (same margin,
     same feather) for the others.
 ``_finished``
-    In addition the moved element's own pixels at its destination, as ``EditSettings.keep_element`` gives them to
-    attention_drag: by its own mask, by the true one for the others.
+    In addition the moved element's own pixels at its destination, by the true mask; attention_drag by its own, as
+    ``EditSettings.keep_element`` says, which gives its filled background the detail back as well.
 
 ``attention_drag`` alone is finished as its settings say; ``fastdrag``, ``fastdrag_move``, ``latent_shift`` and
 ``autoencoder`` alone are the composite, since that is the least an editor would do for them.
@@ -230,7 +230,7 @@ def composited(method: Callable[[Context], Outcome], element: bool = False) -> C
         region = compositing.region_mask(movement, context.settings.margin, context.settings.feather)
         source, image = context.scene.image, torch.from_numpy(outcome.image)[None]
         if element:
-            image = compositing.keep_element(source, image, movement)
+            image = compositing.own_pixels(source, image, movement)
         image = _picture(compositing.composite(source, image, region))
         seconds = outcome.seconds + time.perf_counter() - start
         return replace(outcome, image=image, seconds=seconds, region=region[0].numpy())
@@ -296,7 +296,7 @@ def _edited(context: Context, true_mask: bool) -> tuple[tuple[EditResult, torch.
 
 def _finished(context: Context, settings: EditSettings) -> Outcome:
     (result, latent), seconds, evaluations = _edited(context, False)
-    image = finish(context.needed.host, context.scene.image, latent, result.movement, settings)
+    image = finish(context.needed.host, context.scene.image, latent, result.drag, settings)
     return _outcome(image, result, seconds, evaluations)
 
 

@@ -199,8 +199,7 @@ def drag(
     else:
         region = editing.given_region(region, source.grid, source.image.shape[0], "region")
     plan = moving.plan(scores, region, source.grid, bound, settings.move)
-    background = editing.background(source.autoencoder, source.image, plan, settings.fill)
-    return dragging.apply(source.inversion, plan, settings.fill, background)
+    return editing.moved_drag(source.autoencoder, source.image, source.inversion, plan, settings.fill)
 
 
 def sample(
@@ -230,7 +229,7 @@ def sample(
             on_step(index + 1, x, denoised)
 
     latent = host.sample(source.inversion, start, dragged, None, settings.sample, stepped)
-    return editing.finish(host, source.image, latent, dragged.movement, settings)
+    return editing.finish(host, source.image, latent, dragged, settings)
 
 
 def edit(

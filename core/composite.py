@@ -1,7 +1,7 @@
 """Back to the user's own pixels.
 
 Only the edit region shows what the autoencoder decoded; everything else is the source, bit for bit. The moved
-element can keep its own pixels, too, so that the autoencoder blurs neither.
+element can keep its own pixels, too, and the filled background its detail, so that the autoencoder blurs none of them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from .drag import Drag
 from .errors import InputError
 from .mask import soften
 from .movement import Movement, widen
@@ -96,10 +97,50 @@ def carry(image: torch.Tensor, movement: Movement) -> tuple[torch.Tensor, torch.
     return carried[:, :-1].movedim(1, -1), carried[:, -1] * covered * inside * alike
 
 
-def keep_element(source: torch.Tensor, edited: torch.Tensor, movement: Movement) -> torch.Tensor:
-    """Gives the moved element its own pixels back, sharp as they were; (B, H, W, C) like ``edited``."""
+def detail(
+    source: torch.Tensor, plain: torch.Tensor, movement: Movement, background: torch.Tensor | None = None
+) -> torch.Tensor:
+    """What the autoencoder loses of the picture that a dragged latent stands for.
+
+    Added to whatever the latent becomes in sampling, it leaves the element and the background as sharp as they were
+    wherever sampling changed nothing, and elsewhere shows what it changed on top of them.
+
+    Args:
+        source: (B, H, W, C) in 0..1.
+        plain: (B, H, W, C) the decoded ``Drag.clean``.
+        movement: of that drag.
+        background: (B, H, W, C) the picture without the element, encoded into ``Drag.clean``; None if the hole was
+            filled in the latent: then only the element has a detail.
+
+    Returns:
+        (B, H, W, C) like ``plain``; 0 outside the movement's region.
+    """
+    carried, share = carry(source.to(plain), movement)
+    share = share[..., None].to(plain)
+    if background is None:
+        return share * (carried - plain)
+    background = background.to(plain)
+    within = movement.grid.spread_cells((movement.region > 0).float())[..., None].to(plain)
+    return within * (background + share * (carried - background) - plain)
+
+
+def own_pixels(source: torch.Tensor, edited: torch.Tensor, movement: Movement) -> torch.Tensor:
+    """Puts the moved element's own pixels in the place of ``edited``'s, whatever became of it; like ``edited``."""
     carried, share = carry(source.to(edited), movement)
     return edited + share[..., None].to(edited) * (carried - edited)
+
+
+def keep_element(source: torch.Tensor, edited: torch.Tensor, drag: Drag) -> torch.Tensor:
+    """Gives a decoded edit the drag's detail, or the element its own pixels where the drag knows of no detail.
+
+    Args:
+        source: (B, H, W, C) in 0..1.
+        edited: (B, H, W, C) the decoded latent, not clipped.
+        drag: what was done.
+    """
+    if drag.detail is None:
+        return own_pixels(source, edited.clamp(0, 1), drag.movement)
+    return edited + drag.detail.to(edited)
 
 
 def _continued(movement: Movement, plane: torch.Tensor) -> torch.Tensor:

@@ -25,13 +25,16 @@ class FillSettings:
 
     Attributes:
         space: where the background is continued, in the picture's "pixels" (then encoded: no trace of the object's
-            colours is left, and one more encoding is paid) or in the "latent".
+            colours is left, and one more encoding is paid) or in the "latent" (smoothly).
+        method: how it is continued in the picture: "smooth", "curved", "patches", or "auto", the one that does best on
+            copies of the hole cut out elsewhere in the same picture (``core.fill``).
         margin: cells ("latent") or half cells ("pixels") round the source that are not read as background: the
             autoencoder, or antialiasing and shadow, let an object's colours bleed into what is next to it.
         seed: of the fresh noise.
     """
 
     space: Literal["pixels", "latent"] = "pixels"
+    method: fill.Method | Literal["auto"] = "auto"
     margin: int = 1
     seed: int = 0
 
@@ -44,11 +47,14 @@ class Drag:
         movement: where everything goes.
         clean: (B, C, h, w) the composed clean latent.
         noise: (B, C, h, w) fresh noise for the vacated cells.
+        detail: (B, H, W, 3) float32 on the CPU, what a decoded ``clean`` lacks of the picture that it stands for
+            (``core.composite.detail``); None where nobody decoded it.
     """
 
     movement: Movement
     clean: torch.Tensor
     noise: torch.Tensor
+    detail: torch.Tensor | None = None
 
     def at(self, inversion: Inversion, index: int) -> torch.Tensor:
         """The dragged latent at ``inversion.sigmas[index]``, (B, C, h, w) float32 on the movement's device."""
@@ -107,18 +113,18 @@ def apply(
 
 
 def background_picture(image: torch.Tensor, movement: Movement, settings: FillSettings | None = None) -> torch.Tensor:
-    """The picture without the element: its background smoothly continued over what leaves, (B, H, W, 3).
+    """The picture without the element: its background continued over what leaves, (B, H, W, 3).
 
     Args:
         image: (B, H, W, 3) in 0..1, the source.
         movement: of that image.
-        settings: ``margin`` of it is used.
+        settings: ``method`` and ``margin`` of it are used.
     """
     settings = settings or FillSettings()
     margin = settings.margin * movement.grid.cell // 2
     hole = soften((movement.mask > 0.1).float(), margin) > 0.5
     planes = image.movedim(-1, 1).float()
-    return fill.harmonic(planes, hole.to(planes.device)).movedim(1, -1)
+    return fill.continued(planes, hole.to(planes.device), settings.method).movedim(1, -1)
 
 
 def check_movement(inversion: Inversion, movement: Movement) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -34,7 +34,8 @@ class EditSettings:
         refinements: extra evaluations per inversion step.
         capture, correlation, mask, move, fill, sample: see there.
         keep_pixels: composite with the source's own pixels outside the edit region.
-        keep_element: give the moved element its own pixels back, too; off, it is what the model made of it.
+        keep_element: give the moved element, and what the background was continued with, the detail back that the
+            autoencoder loses; what sampling changed is seen as it is. Off, all of it is as the decoder shows it.
         margin, feather: of the composite round what left and what arrived, px.
     """
 
@@ -114,7 +115,7 @@ def edit(
     scores = correlate(inversion.record, grid, points, settings.correlation)
     moved = masking.region(scores, grid, points, settings.mask, image.cpu()) if given is None else given
     movement = moving.plan(scores, moved, grid, points, settings.move)
-    drag = dragging.apply(inversion, movement, settings.fill, background(host, image, movement, settings.fill))
+    drag = moved_drag(host, image, inversion, movement, settings.fill)
 
     def sampled(index: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
         if on_step is not None:
@@ -122,39 +123,48 @@ def edit(
 
     start = drag.at(inversion, 0).to(latent.device)
     result = host.sample(inversion, start, drag, None, settings.sample, sampled)
-    edited = finish(host, image, result, movement, settings)
+    edited = finish(host, image, result, drag, settings)
     region = compositing.region_mask(movement, settings.margin, settings.feather)
     return EditResult(edited, moved, region, scores, inversion, movement, drag)
 
 
-def background(
-    autoencoder: Autoencoder, image: torch.Tensor, movement: Movement, settings: FillSettings
-) -> torch.Tensor | None:
-    """The clean latent of the picture without the element, for ``drag.apply``; None if filled in the latent."""
-    if settings.space == "latent":
-        return None
-    picture = dragging.background_picture(image, movement, settings)
-    return autoencoder.encode(movement.grid.pad_image(picture))
+def moved_drag(
+    autoencoder: Autoencoder, image: torch.Tensor, inversion: Inversion, movement: Movement, settings: FillSettings
+) -> Drag:
+    """``drag.apply`` with the background continued where ``settings.space`` says, and the drag's own detail."""
+    grid = movement.grid
+    picture = background = None
+    if settings.space == "pixels":
+        picture = dragging.background_picture(image, movement, settings)
+        background = autoencoder.encode(grid.pad_image(picture))
+    drag = dragging.apply(inversion, movement, settings, background)
+    plain = _decoded(autoencoder, drag.clean if background is None else drag.clean.to(background.device), grid)
+    return replace(drag, detail=compositing.detail(image.cpu().float(), plain, movement, picture))
 
 
 def finish(
     autoencoder: Autoencoder,
     image: torch.Tensor,
     latent: torch.Tensor,
-    movement: Movement,
+    drag: Drag,
     settings: EditSettings,
 ) -> torch.Tensor:
     """Decodes a sampled latent and puts it together with the source's pixels; (B, H, W, 3) in 0..1 on the CPU."""
-    grid = movement.grid
+    movement = drag.movement
     image = image.cpu().float()
-    edited = grid.crop_image(autoencoder.decode(latent).cpu().float())
-    edited = edited.clamp(0, 1)
+    edited = _decoded(autoencoder, latent, movement.grid)
     if settings.keep_element:
-        edited = compositing.keep_element(image, edited, movement)
+        edited = compositing.keep_element(image, edited, drag)
+    edited = edited.clamp(0, 1)
     if settings.keep_pixels:
         region = compositing.region_mask(movement, settings.margin, settings.feather)
         edited = compositing.composite(image, edited, region)
     return edited
+
+
+def _decoded(autoencoder: Autoencoder, latent: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """The picture (B, H, W, 3) float32 on the CPU, cropped; not clipped."""
+    return grid.crop_image(autoencoder.decode(latent).cpu().float())
 
 
 def given_region(mask: torch.Tensor, grid: Grid, batch: int, input: str = "mask") -> torch.Tensor:

@@ -38,15 +38,16 @@ class SampleSettings:
         consistency_share: for how long.
         preserve: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
             values let the model adapt it (and a prompt restyle it).
-        hold: for how long the vacated area follows the background's smooth continuation; 0 lets the model paint
-            it from noise, 1 leaves it smooth. The default leaves the model the last quarter, for texture:
-            1 comes a little closer to the truth on average (``benchmarks/ABLATION.md``), but looks blank.
+        hold: for how long the vacated area follows the background's continuation, and the seam what was put there;
+            0 lets the model paint them from noise, 1 leaves them. The default leaves the model the last tenth, to
+            join what meets: 1 comes closer to the truth in scenes that are pasted together
+            (``benchmarks/ABLATION.md``), but takes from the model what it is there for.
     """
 
     consistency: Consistency = "replace"
     consistency_share: float = 1.0
     preserve: float = 1.0
-    hold: float = 0.75
+    hold: float = 0.9
 
     def __post_init__(self):
         for name in ("consistency_share", "preserve", "hold"):
@@ -174,9 +175,15 @@ def _follow(
     held = index <= round(settings.hold * inversion.steps)
     if not preserved and not held:
         return x
-    # Only what fully arrived is preserved; a cell that is part background belongs to the seam.
-    share = ((drag.movement.arriving - 0.5) * 2).clamp(0, 1) * preserved + drag.movement.vacated * held
-    share = share[:, None].clamp(max=1).to(x.device)
+    arriving, touched = drag.movement.arriving, (drag.movement.region > 0).float()
+    if preserved and held:
+        share = touched
+    elif preserved:
+        # Only what fully arrived; a cell that is part background belongs to the seam.
+        share = ((arriving - 0.5) * 2).clamp(0, 1)
+    else:
+        share = (1 - arriving) * touched
+    share = share[:, None].to(x.device)
     return share * drag.at(inversion, index).to(x.device) + (1 - share) * x
 
 

@@ -10,8 +10,8 @@ from ..core.errors import InputError
 DEFAULTS = EditSettings()
 AUTOMATIC = 0.0
 KEEP_ELEMENT = (
-    "The moved element keeps its own pixels, sharp as they were. Turn it off to see what the model made of it: "
-    "for a prompted restyle, or shading that follows the new place."
+    "The moved element and the filled background keep the detail that the VAE loses; what sampling changed is added to "
+    "them. Turn it off to see the decoder's own picture, for a strong restyle."
 )
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
 

@@ -60,6 +60,14 @@ class AttentionDragApply(io.ComfyNode):
                     tooltip="Latent cells (8 px) round source and destination that may change, too.",
                 ),
                 seed_input(),
+                io.Combo.Input(
+                    "fill",
+                    options=["auto", "smooth", "curved", "patches"],
+                    default=FillSettings().method,
+                    tooltip="How the background is continued over what the element leaves, with image and VAE linked: "
+                    "'smooth' and 'curved' for plain and shaded grounds, 'patches' for textures and patterns; 'auto' "
+                    "tries them on known parts of the picture.",
+                ),
                 io.Image.Input(
                     "image",
                     optional=True,
@@ -82,7 +90,7 @@ class AttentionDragApply(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, model, inversion, points, mask, falloff, transition, seed, image=None, vae=None) -> io.NodeOutput:
+    def execute(cls, model, inversion, points, mask, falloff, transition, seed, fill, image=None, vae=None) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         moved = given_region(mask, grid, inversion.batch)
         scores = correlate(inversion.record, grid, points)
@@ -93,11 +101,11 @@ class AttentionDragApply(io.ComfyNode):
             check_size(image, grid.image_size)
             check_batch(image, inversion.batch)
             image = image.expand(inversion.batch, -1, -1, -1)
-        fill = FillSettings(seed=seed)
-        background = None
+        filling = FillSettings(method=fill, seed=seed)
         if image is not None and vae is not None:
-            background = editing.background(host.ComfyHost(model, vae), image, movement, fill)
-        drag = dragging.apply(inversion, movement, fill, background)
+            drag = editing.moved_drag(host.ComfyHost(model, vae), image, inversion, movement, filling)
+        else:
+            drag = dragging.apply(inversion, movement, filling)
         samples = model.get_model_object("latent_format").process_out(drag.at(inversion, 0))
         if image is None:
             image = mask.new_full((inversion.batch, *grid.image_size, 3), 0.25)

@@ -61,9 +61,9 @@ class AttentionDragComposite(io.ComfyNode):
         if tuple(edited.shape[1:3]) == movement.grid.covered_size:
             edited = movement.grid.crop_image(edited)
         check_size(edited, movement.grid.image_size, "edited")
-        edited = edited.clamp(0, 1)
         if keep_element:
-            edited = compositing.keep_element(source, edited, movement)
+            edited = compositing.keep_element(source, edited, drag)
+        edited = edited.clamp(0, 1)
         if region is None:
             region = compositing.region_mask(movement, margin, feather)
         return io.NodeOutput(compositing.composite(source, edited, region))

@@ -7,7 +7,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.composite import carry, composite, keep_element, region_mask
+from core.composite import carry, composite, detail, keep_element, own_pixels, region_mask
+from core.drag import Drag
 from core.errors import InputError
 from core.grid import Grid
 from core.movement import plan
@@ -139,12 +140,48 @@ def test_a_half_pixel_shift_is_the_mean_of_both():
 
 def test_kept_elements_replace_the_edit_only_where_they_arrived():
     source, edited = uniform(1, 93, 110, 3), uniform(1, 93, 110, 3, seed=1)
-    got = keep_element(source, edited, shifted(40, 0))
+    got = own_pixels(source, edited, shifted(40, 0))
     there = moved_box(40, 0)
     assert torch.allclose(got[there], torch.roll(source, 40, 2)[there], atol=1e-3)
     assert torch.equal(got[~spread(there, 1)], edited[~spread(there, 1)])
-    assert torch.equal(keep_element(source, edited, still(GRID)), edited)
+    assert torch.equal(own_pixels(source, edited, still(GRID)), edited)
 
+
+def dragged(move, detail=None) -> Drag:
+    latent = torch.zeros(1, 4, *GRID.latent_size)
+    return Drag(move, latent, latent, detail)
+
+
+@pytest.mark.parametrize("filled_in_the_picture", [True, False])
+def test_what_sampling_left_alone_is_as_sharp_as_it_was(filled_in_the_picture):
+    """Any autoencoder will do: here one that gives noise."""
+    source, plain = uniform(1, 93, 110, 3), uniform(1, 93, 110, 3, seed=1)
+    background = uniform(1, 93, 110, 3, seed=2) if filled_in_the_picture else None
+    move = shifted(40, 0)
+    got = keep_element(source, plain, dragged(move, detail(source, plain, move, background)))
+    there = moved_box(40, 0)
+    assert torch.allclose(got[there], torch.roll(source, 40, 2)[there], atol=1e-3)
+    rest = ~spread(there, 1)
+    within = rest & (GRID.spread_cells(move.region) > 0)
+    assert torch.allclose(got[within], (plain if background is None else background)[within], atol=1e-6)
+    outside = GRID.spread_cells(move.region) == 0
+    assert torch.equal(got[outside], plain[outside])
+
+
+def test_what_sampling_changed_is_added():
+    source, plain, background = (uniform(1, 93, 110, 3, seed=seed) for seed in range(3))
+    move = shifted(40, 0)
+    drag = dragged(move, detail(source, plain, move, background))
+    change = 0.1 * uniform(1, 93, 110, 3, seed=3)
+    changed, unchanged = (keep_element(source, edited, drag) for edited in (plain + change, plain))
+    assert torch.allclose(changed - unchanged, change, atol=1e-5)
+
+
+def test_a_drag_without_detail_gives_the_element_its_own_pixels():
+    source, edited = uniform(1, 93, 110, 3), 3 * uniform(1, 93, 110, 3, seed=1) - 1
+    move = shifted(40, 0)
+    expected = own_pixels(source, edited.clamp(0, 1), move)
+    assert torch.equal(keep_element(source, edited, dragged(move)), expected)
 
 def test_an_element_that_leaves_the_image_brings_nothing_in():
     points = drags(GRID, ((1, 4), (6, 4)))

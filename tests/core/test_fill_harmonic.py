@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import fill
 from core.fill import harmonic
 from tests.core.builders import normal, uniform
 
@@ -68,8 +69,9 @@ def test_a_start_at_half_the_size_changes_the_way_and_not_the_result(monkeypatch
     hole = torch.zeros(2, 39, 37, dtype=torch.bool)
     hole[0, 2:36, :33] = True
     hole[1, 20:, 5:] = True
-    sizes, halving = [], fill._coarse
-    monkeypatch.setattr(fill, "_coarse", lambda *given: sizes.append(given[0].shape[-2:]) or halving(*given))
+    module = importlib.import_module("core.fill.harmonic")
+    sizes, halving = [], module._coarse
+    monkeypatch.setattr(module, "_coarse", lambda *given: sizes.append(given[0].shape[-2:]) or halving(*given))
     got = harmonic(planes, hole)
     assert [tuple(size) for size in sizes] == [(38, 37), (19, 19), (10, 10)]
     for image in range(2):

@@ -1,4 +1,4 @@
-"""What is put where something was taken away."""
+"""The smoothest continuation: Laplace's equation over the hole."""
 
 from __future__ import annotations
 
