@@ -18,7 +18,7 @@ SETTINGS = {
 }
 _START_MS = 300_000
 _WAIT_MS = 120_000
-_RUN_MS = 600_000
+_RUN_MS = 1_800_000
 
 _BUILD = """async ({picture, checkpoint, before}) => {
   // Without its renderer's name a graph counts as old: Vue rendering moves its nodes, a step of its own in undo.
