@@ -34,7 +34,11 @@ _DROP = """([clientX, clientY]) => {
   }
 }"""
 # What ComfyUI asks of the selected node when a file is pasted; which node that is differs between its renderings.
-_PASTE = "() => { %s node.pasteFiles?.([...window.carried.files]) ?? node.pasteFile(window.carried.files[0]) }" % _FIND
+_PASTE = """() => {
+  %s
+  if (node.pasteFiles) node.pasteFiles([...window.carried.files]);
+  else node.pasteFile(window.carried.files[0]);
+}""" % _FIND
 # LoadImage -> ImageScale -> AttentionDragPoints -> PreviewImage
 _BETWEEN = """([width, height]) => {
   const [load, points] = ["LoadImage", "AttentionDragPoints"].map((type) => app.graph.nodes.find((n) => n.type === type));
