@@ -25,6 +25,7 @@ from ._common import (
     on_intermediate,
 )
 from ._inputs import seed_input
+from .mask import effective_region
 
 DEFAULTS = MoveSettings()
 
@@ -113,4 +114,6 @@ class AttentionDragApply(io.ComfyNode):
             {"samples": on_intermediate(samples), DRAG_KEY: drag},
             grid.spread_cells((movement.region > 0).float()),
             preview.displacement(image, movement, points),
+            # Not what AttentionDrag Mask found, where something stands between the two, or a drawn mask instead.
+            ui=effective_region(cls, moved, scores, grid, {}),
         )

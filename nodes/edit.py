@@ -119,9 +119,12 @@ class AttentionDragEdit(io.ComfyNode):
         result = editing.edit(comfy_host, image, points, settings, mask)
         grid = result.movement.grid
         heatmap = preview.overlay(image.cpu(), grid.cells_to_image_mask(result.scores.amax(1)), result.mask)
+        made_by = {"steps": steps, "strength": strength}
+        if mask is None:
+            made_by |= {"tau": tau, "grow": grow}
         return io.NodeOutput(
             on_intermediate(result.image),
             on_intermediate(result.mask),
             on_intermediate(heatmap),
-            ui=effective_region(cls, result.mask, result.scores, grid),
+            ui=effective_region(cls, result.mask, result.scores, grid, made_by),
         )

@@ -63,11 +63,17 @@ class AttentionDragMask(io.ComfyNode):
         if image is None:
             image = region.new_full((region.shape[0], *grid.image_size, 3), 0.25)
         heatmap = preview.overlay(image, grid.cells_to_image_mask(scores.amax(1)), region)
-        return io.NodeOutput(region, heatmap, ui=effective_region(cls, region, scores, grid))
+        made_by = {"tau": tau, "grow": grow, "feather": feather, "connected": connected, "combine": combine}
+        return io.NodeOutput(region, heatmap, ui=effective_region(cls, region, scores, grid, made_by))
 
 
-def effective_region(cls: type[io.ComfyNode], region: torch.Tensor, scores: torch.Tensor, grid) -> dict:
-    """What the point picker shows after a run: the mask, and one heatmap a handle, of the batch's first image."""
+def effective_region(
+    cls: type[io.ComfyNode], region: torch.Tensor, scores: torch.Tensor, grid, made_by: dict[str, object]
+) -> dict:
+    """What the point picker shows after a run: the mask, and one heatmap a handle, of the batch's first image.
+
+    ``made_by`` are the widgets that had a part in the mask: when they change, the picker says that it is an old one.
+    """
     heatmaps = preview.heat(grid.cells_to_image_mask(scores[0]))
     masks = region[:1, ..., None].expand(-1, -1, -1, 3)
     return {
@@ -77,4 +83,5 @@ def effective_region(cls: type[io.ComfyNode], region: torch.Tensor, scores: torc
         "attentiondrag_heatmaps": ui.ImageSaveHelper.save_images(
             heatmaps, "attentiondrag_heatmap", io.FolderType.temp, cls, compress_level=1
         ),
+        "attentiondrag_settings": [made_by],
     }

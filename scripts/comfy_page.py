@@ -18,6 +18,7 @@ SETTINGS = {
 }
 _START_MS = 300_000
 _WAIT_MS = 120_000
+_RUN_MS = 1_800_000
 
 _BUILD = """async ({picture, checkpoint, before}) => {
   // Without its renderer's name a graph counts as old: Vue rendering moves its nodes, a step of its own in undo.
@@ -55,6 +56,13 @@ _BUILD = """async ({picture, checkpoint, before}) => {
   app.canvas.ds.offset = [60, 40];
   app.canvas.setDirty(true, true);
 }"""
+_WATCH_RUNS = """async () => {
+  const { api } = await import("/scripts/api.js");
+  api.addEventListener("execution_start", () => { window.runFailed = null });
+  api.addEventListener("execution_error", ({ detail }) => {
+    window.runFailed = `${detail.node_type}: ${detail.exception_type}: ${detail.exception_message}`;
+  });
+}"""
 _POINTS = "[...app.graph.nodes].find((node) => node.type === 'AttentionDragPoints')"
 
 
@@ -66,12 +74,15 @@ class ComfyPage:
     url: str
 
     @classmethod
-    def open(cls, browser: Browser, url: str, dpr: float = 1, **settings: Any) -> ComfyPage:
+    def open(cls, browser: Browser, url: str, dpr: float = 1, touch: bool = False, **settings: Any) -> ComfyPage:
         for name, value in (SETTINGS | settings).items():
             requests.post(f"{url}/settings/{name}", json=value, timeout=60).raise_for_status()
-        context = browser.new_context(viewport={"width": 1500, "height": 950}, device_scale_factor=dpr)
+        context = browser.new_context(
+            viewport={"width": 1500, "height": 950}, device_scale_factor=dpr, has_touch=touch
+        )
         # The front end's own advertisement for Nodes 2.0, dismissed.
         context.add_init_script("localStorage.setItem('vueNodesBannerDismissed', 'true')")
+        context.set_default_timeout(_WAIT_MS)
         one = cls(context.new_page(), url)
         one.load()
         return one
@@ -80,13 +91,16 @@ class ComfyPage:
         """(Re)loads the page and waits until ComfyUI is ready."""
         self.page.goto(self.url, wait_until="domcontentloaded", timeout=_START_MS)
         ready = "window.LiteGraph?.registered_node_types?.AttentionDragPoints && window.app?.canvas"
+        ready += " && window.app.extensionManager?.workflow?.activeWorkflow?.changeTracker"
         self.page.wait_for_function(ready, timeout=_START_MS)
+        self.page.evaluate(_WATCH_RUNS)
         self.page.wait_for_timeout(500)
 
     def render_with(self, vue_nodes: bool) -> None:
         """Switches between LiteGraph's canvas and Nodes 2.0."""
         setting = "(on) => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
         self.page.evaluate(setting, vue_nodes)
+        self.page.wait_for_function("(on) => LiteGraph.vueNodesMode === on", arg=vue_nodes)
         self.page.wait_for_timeout(300)
 
     def build(self, picture: str, checkpoint: str | None = None, first_id: int = 1) -> None:
@@ -94,6 +108,29 @@ class ComfyPage:
         given = {"picture": picture, "checkpoint": checkpoint, "before": first_id - 1}
         self.page.evaluate(_BUILD, given)
         self.wait_for_picture()
+
+    def run(self, arrived: str) -> Any:
+        """Runs the workflow; see `wait_for_run`."""
+        self.page.evaluate("window.runFailed = null; app.queuePrompt(0)")
+        return self.wait_for_run(arrived)
+
+    def run_until_overlay(self, kind: str = "mask") -> None:
+        """Runs the workflow until its mask or heatmap lies over the picture."""
+        self.run(f"document.querySelector('.ad-overlay[data-showing=\"{kind}\"]') !== null")
+
+    def wait_for_run(self, arrived: str) -> Any:
+        """Until a run that has been started brings something to the page; returns it.
+
+        Args:
+            arrived: a JavaScript expression, true once it is there.
+
+        Raises:
+            AssertionError: a node failed; the message is what it said.
+        """
+        ended = f"() => (window.runFailed && {{ failed: window.runFailed }}) || ((found) => found && {{ found }})({arrived})"
+        outcome = self.page.wait_for_function(ended, timeout=_RUN_MS).json_value()
+        assert "failed" not in outcome, outcome["failed"]
+        return outcome["found"]
 
     def use_palette(self, name: str) -> None:
         """ComfyUI's colours: "dark", "light" or another that it has."""
@@ -104,7 +141,7 @@ class ComfyPage:
           return same ? null : before;
         }}"""
         before = self.page.evaluate(change, name)
-        self.page.wait_for_function(f"(before) => {text} !== before", arg=before, timeout=_WAIT_MS)
+        self.page.wait_for_function(f"(before) => {text} !== before", arg=before)
 
     def choose_picture(self, name: str) -> None:
         """Another file in LoadImage."""
@@ -128,11 +165,11 @@ class ComfyPage:
         self.page.evaluate("(id) => app.extensionManager.command.execute(id)", command)
         loaded = "(key) => { const open = app.extensionManager.workflow.activeWorkflow;"
         loaded += " return open.key !== key && !open.changeTracker._restoringState }"
-        self.page.wait_for_function(loaded, arg=before, timeout=_WAIT_MS)
+        self.page.wait_for_function(loaded, arg=before)
 
     def wait_for_picture(self) -> None:
         shown = "(() => { const i = document.querySelector('.ad-picture'); return i && !i.hidden && i.naturalWidth })()"
-        self.page.wait_for_function(shown, timeout=_WAIT_MS)
+        self.page.wait_for_function(shown)
         self.settle()
 
     def settle(self) -> None:
@@ -140,13 +177,15 @@ class ComfyPage:
         self.page.wait_for_function(
             """() => {
               const box = document.querySelector('.ad-picture')?.getBoundingClientRect();
-              const now = box && [box.x, box.y, box.width, box.height].join();
-              const same = now && now === window.lastBox;
-              window.lastBox = now;
-              return same && box.width > 0;
+              const now = box?.width > 0 && [box.x, box.y, box.width, box.height].join();
+              const still = (window.stillSince ??= {});
+              if (!now || now !== still.box) Object.assign(still, { box: now, time: performance.now(), frames: 0 });
+              still.frames += 1;
+              const done = now && still.frames > 5 && performance.now() - still.time > 300;
+              if (done) window.stillSince = null;
+              return done;
             }""",
-            polling=250,
-            timeout=_WAIT_MS,
+            polling="raf",
         )
 
     def zoom_canvas(self, scale: float) -> None:
@@ -185,6 +224,14 @@ class ComfyPage:
         write = f"(text) => {{ {_POINTS}.widgets.find((widget) => widget.name === 'points').value = text }}"
         self.page.evaluate(write, stored)
 
+    def wait_until_kept(self, text: str | None = None) -> None:
+        """Until ComfyUI has put the open workflow, with its points or another text, into the browser's storage."""
+        kept = """(text) => {
+          const within = JSON.stringify(text).slice(1, -1);
+          return [localStorage, sessionStorage].some((one) => Object.values(one).some((kept) => kept.includes(within)));
+        }"""
+        self.page.wait_for_function(kept, arg=self.stored if text is None else text)
+
     def leave_picker(self) -> None:
         """The focus back to ComfyUI's canvas, so that its own undo answers."""
         self.page.evaluate("document.activeElement?.blur()")
@@ -192,7 +239,7 @@ class ComfyPage:
     def wait_for_pairs(self, count: int) -> None:
         counted = f"(n) => {{ const t = {_POINTS}?.widgets.find((w) => w.name === 'points').value;"
         counted += " return t !== undefined && (t ? JSON.parse(t).pairs.length : 0) === n }"
-        self.page.wait_for_function(counted, arg=count, timeout=_WAIT_MS)
+        self.page.wait_for_function(counted, arg=count)
 
     def undo_in_comfyui(self) -> None:
         """ComfyUI's own undo of one step, until its graph is loaded: a key pressed before that mixes two loads."""
@@ -200,4 +247,4 @@ class ComfyPage:
         steps = self.page.evaluate(f"{tracker}.undoQueue.length")
         self.page.keyboard.press("Control+z")
         done = f"(steps) => {tracker}.undoQueue.length < steps && !{tracker}._restoringState"
-        self.page.wait_for_function(done, arg=steps, timeout=_WAIT_MS)
+        self.page.wait_for_function(done, arg=steps)

@@ -2,21 +2,16 @@
 
 import { api } from "../../scripts/api.js";
 import { app } from "../../scripts/app.js";
-import { allNodes, inputIndex, isFedBy, locatorOf, nodeByExecutionId } from "./picker/graph.js";
-import { newestOutputs, RUNS } from "./picker/history.js";
+import { inputIndex, nodeByExecutionId } from "./picker/graph.js";
+import { RUNS } from "./picker/history.js";
 import { Picker } from "./picker/picker.js";
-import { findPicture, isFileRef, viewQuery } from "./picker/sources.js";
+import { Results } from "./picker/results.js";
+import { findPicture } from "./picker/sources.js";
 import { useMessages } from "./picker/text.js";
 
 const NODE = "AttentionDragPoints";
 const POINTS = "points";
 const PICKER = "attentiondrag_picker";
-const MASK_KEY = "attentiondrag_mask";
-const HEAT_KEY = "attentiondrag_heatmaps";
-const SOURCE_KEY = "attentiondrag_source";
-const RAN_KEY = "attentiondrag_points";
-/** Node property: the picture of the last run, for sources that show none by themselves. */
-const LAST_PICTURE = "attentiondrag_picture";
 const START_SIZE = [500, 660];
 const MIN_HEIGHT = 300;
 /** Narrower, the tools take more room than the picture. */
@@ -24,9 +19,9 @@ const MIN_WIDTH = 270;
 
 /** Pickers by node, for the results that come in. */
 const attached = new Map();
-let serial = 0;
 
 const rootGraph = () => app.rootGraph ?? app.graph?.rootGraph ?? app.graph;
+const keptOutputs = () => app.nodeOutputs ?? {};
 const viewUrl = (query) => api.apiURL(`/view?${query}`);
 
 function hide(widget) {
@@ -41,11 +36,11 @@ function hide(widget) {
 class NodeHost {
   #node;
   #widget;
-  #results = { mask: null, heat: [], points: null, serial: 0, live: false };
 
   constructor(node, widget) {
     this.#node = node;
     this.#widget = widget;
+    this.made = new Results(node, { root: rootGraph, outputs: keptOutputs, history, viewUrl });
   }
 
   readText() {
@@ -88,9 +83,13 @@ class NodeHost {
   }
 
   findPicture() {
-    const outputs = app.nodeOutputs ?? {};
-    const found = findPicture(this.#node, rootGraph(), outputs, this.property(LAST_PICTURE));
+    const found = findPicture(this.#node, rootGraph(), keptOutputs(), this.made.lastPicture);
     return found && { ...found, url: found.query === undefined ? found.url : viewUrl(stamped(found)) };
+  }
+
+  keepCopy(found, copy, size) {
+    // Another run may have ended while the copy was made.
+    if (this.made.lastPicture?.filename === found.ran.filename) this.made.lastPicture = { ...this.made.lastPicture, copy, size };
   }
 
   hasImageLink() {
@@ -106,62 +105,7 @@ class NodeHost {
   }
 
   results() {
-    return this.#results;
-  }
-
-  /** What nodes behind this one's points have made: from the outputs that the page keeps, else from the server's. */
-  async recallResults() {
-    const root = rootGraph();
-    const outputs = app.nodeOutputs ?? {};
-    this.#takeAll([...allNodes(root)].map((node) => [node, outputs[locatorOf(node, root)]]));
-    if (this.#results.mask) return;
-    const before = this.#results.serial;
-    const kept = newestOutputs(await history(), root.id);
-    // A run may have ended while the server answered, and another graph may be open.
-    if (this.#results.serial !== before || rootGraph() !== root) return;
-    this.#takeAll([...kept].map(([id, output]) => [nodeByExecutionId(id, root), output]));
-  }
-
-  /** Whether something that this node gives out goes into one of these nodes (execution ids). */
-  feeds(ids) {
-    const root = rootGraph();
-    return ids.some((id) => {
-      const node = nodeByExecutionId(id, root);
-      return node && isFedBy(node, this.#node, root);
-    });
-  }
-
-  /** After a run: what its cached nodes show, of which the server sends nothing. */
-  takeCached(ids, entries) {
-    const root = rootGraph();
-    const kept = newestOutputs(entries, root.id);
-    this.#takeAll(ids.map((id) => [nodeByExecutionId(id, root), kept.get(id)]), true);
-  }
-
-  #takeAll(made, live = false) {
-    for (const [node, output] of made) {
-      if (!node || !output) continue;
-      if (node === this.#node) this.takeOwn(output);
-      else if (output[MASK_KEY] && isFedBy(node, this.#node, rootGraph())) this.takeResults(output, live);
-    }
-  }
-
-  takeResults(output, live) {
-    const urls = (refs) => (Array.isArray(refs) ? refs.filter(isFileRef).map((ref) => viewUrl(viewQuery(ref))) : []);
-    this.#results = {
-      ...this.#results,
-      mask: urls(output[MASK_KEY])[0] ?? null,
-      heat: urls(output[HEAT_KEY]),
-      serial: (serial += 1),
-      live,
-    };
-  }
-
-  takeOwn(output) {
-    const [source] = output[SOURCE_KEY] ?? [];
-    if (isFileRef(source)) this.setProperty(LAST_PICTURE, { ...source });
-    const [ran] = output[RAN_KEY] ?? [];
-    if (typeof ran === "string") this.#results = { ...this.#results, points: ran, serial: (serial += 1) };
+    return this.made.shown;
   }
 
   property(name) {
@@ -234,7 +178,7 @@ function attach(node) {
     attached.set(node, { host, picker });
     picker.start();
     // Links are in place once the graph has been read.
-    requestAnimationFrame(() => host.recallResults());
+    requestAnimationFrame(() => host.made.recall());
   };
   chain(node, "onAdded", start);
   chain(node, "onRemoved", () => {
@@ -248,15 +192,10 @@ function attach(node) {
 
 function onExecuted({ detail }) {
   const output = detail?.output;
-  if (!output) return;
-  const root = rootGraph();
-  const node = nodeByExecutionId(detail.node, root);
+  const node = output && nodeByExecutionId(detail.node, rootGraph());
   if (!node) return;
-  for (const [points, { host, picker }] of attached) {
-    if (points === node) host.takeOwn(output);
-    else if (output[MASK_KEY] && isFedBy(node, points, root)) host.takeResults(output, true);
-    else continue;
-    picker.tick();
+  for (const { host, picker } of attached.values()) {
+    if (host.made.takeLive(node, output, detail.prompt_id ?? "")) picker.tick();
   }
 }
 
@@ -276,14 +215,14 @@ function onSuccess({ detail }) {
 async function onStatus() {
   const ended = run;
   if (!ended.done) return;
-  const concerned = [...attached.values()].filter(({ host }) => host.feeds(ended.cached));
+  const concerned = [...attached.values()].filter(({ host }) => host.made.feeds(ended.cached));
   const entries = concerned.length ? await history() : { [ended.id]: null };
   // Not yet in the history: the status was of another run that was queued just now.
   if (!Object.hasOwn(entries, ended.id)) return;
   // The next run may have begun while the server answered.
   if (run === ended) run = NO_RUN;
   for (const { host, picker } of concerned) {
-    host.takeCached(ended.cached, entries);
+    host.made.takeCached(ended.cached, entries, ended.id);
     picker.tick();
   }
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import requests
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser
+from playwright.sync_api import Error as PlaywrightError
 
 from scripts.base_directory import BaseDirectory, make_base_directory
 from scripts.chromium import launch
@@ -22,6 +25,8 @@ from tests.comfy.graphs import CHECKPOINT
 from tests.comfy.tiny_checkpoint import write_checkpoint
 
 ODD_NAME = "we'ird \"<script>window.hacked=1<_script>\" é名.png"
+EVERYWHERE = [(end, vue) for end in ("pinned", "newest") for vue in (False, True)]
+IDS = [f"{end}-{'vue' if vue else 'canvas'}" for end, vue in EVERYWHERE]
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +66,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> BaseDirectory:
 
 @dataclass
 class FrontEnds:
-    """Pages by front end, opened when first asked for."""
+    """Pages by front end, opened when first asked for and shared by the tests."""
 
     browser: Browser
     base: BaseDirectory
@@ -80,6 +85,21 @@ class FrontEnds:
             self.pages[which] = ComfyPage.open(self.browser, self.servers[which].url)
         return self.pages[which]
 
+    def leave(self, which: str) -> None:
+        """Closes a page that a failed test may have left with a dialog open, a button down or a run under way."""
+        page = self.pages.pop(which, None)
+        if page is not None:
+            # It may be gone already, with the browser.
+            with contextlib.suppress(PlaywrightError):
+                page.page.context.close()
+            for action, body in (("queue", {"clear": True}), ("interrupt", {})):
+                requests.post(f"{page.url}/{action}", json=body, timeout=60)
+
+    def restart(self, which: str) -> None:
+        """Ends the server and starts it again at the same address."""
+        self.servers[which].stop()
+        self.servers[which].__enter__()
+
 
 @pytest.fixture(scope="session")
 def front_ends(browser: Browser, base: BaseDirectory) -> Iterator[FrontEnds]:
@@ -89,3 +109,27 @@ def front_ends(browser: Browser, base: BaseDirectory) -> Iterator[FrontEnds]:
         page.page.context.close()
     for server in ends.servers.values():
         server.stop()
+
+
+@pytest.fixture(params=EVERYWHERE, ids=IDS)
+def comfy(request: pytest.FixtureRequest, front_ends: FrontEnds) -> ComfyPage:
+    end, vue = request.param
+    page = front_ends.page(end)
+    page.render_with(vue)
+    return page
+
+
+@pytest.fixture
+def pinned(front_ends: FrontEnds) -> ComfyPage:
+    page = front_ends.page("pinned")
+    page.render_with(False)
+    return page
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Generator[None, pytest.TestReport]:
+    report = yield
+    if report.failed and "front_ends" in getattr(item, "funcargs", {}):
+        for which in list(item.funcargs["front_ends"].pages):
+            item.funcargs["front_ends"].leave(which)
+    return report

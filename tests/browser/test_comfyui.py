@@ -7,27 +7,11 @@ import json
 import pytest
 
 from scripts.comfy_page import ComfyPage
-from tests.browser.conftest import ODD_NAME, FrontEnds
+from tests.browser.conftest import ODD_NAME
 from tests.browser.contrast import measure
 from tests.comfy.graphs import CHECKPOINT
 
-EVERYWHERE = [(end, vue) for end in ("pinned", "newest") for vue in (False, True)]
-IDS = [f"{end}-{'vue' if vue else 'canvas'}" for end, vue in EVERYWHERE]
-
-
-@pytest.fixture(params=EVERYWHERE, ids=IDS)
-def comfy(request: pytest.FixtureRequest, front_ends: FrontEnds) -> ComfyPage:
-    end, vue = request.param
-    page = front_ends.page(end)
-    page.render_with(vue)
-    return page
-
-
-@pytest.fixture
-def pinned(front_ends: FrontEnds) -> ComfyPage:
-    page = front_ends.page("pinned")
-    page.render_with(False)
-    return page
+OVERLAY = "document.querySelector('.ad-overlay[data-showing=\"%s\"]') !== null"
 
 
 def near(*expected: float):
@@ -51,12 +35,10 @@ def test_draw_run_and_see_the_result(comfy: ComfyPage):
     assert sorted(inputs) == ["image", "points"]
 
     # The mask of the run, over the picture; then the edited image in the node behind.
-    comfy.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+    comfy.wait_for_run(OVERLAY % "mask")
     comfy.page.get_by_role("button", name="Heatmap", exact=True).click()
     comfy.page.wait_for_selector('.ad-overlay[data-showing="heat"]', timeout=60_000)
-    comfy.page.wait_for_function(
-        "Object.values(app.nodeOutputs).some((o) => o.images?.[0]?.type === 'output')", timeout=300_000
-    )
+    comfy.wait_for_run("Object.values(app.nodeOutputs).some((o) => o.images?.[0]?.type === 'output')")
 
 
 def test_keys_stay_in_the_picker_and_both_undos_work(comfy: ComfyPage):
@@ -91,13 +73,11 @@ def test_exact_on_a_zoomed_canvas_and_the_wheel_goes_through(comfy: ComfyPage, s
     at, before = comfy.at(0.8, 0.8), comfy.canvas_state
     comfy.page.mouse.move(*at)
     comfy.page.mouse.wheel(0, -120)
-    comfy.page.wait_for_timeout(200)
+    comfy.page.wait_for_function("document.querySelector('.ad-zoom').textContent !== '100%'")
     assert comfy.canvas_state == before
-    assert comfy.page.locator(".ad-zoom").inner_text() != "100%"
     comfy.leave_picker()
     comfy.page.mouse.wheel(0, 120)
-    comfy.page.wait_for_timeout(200)
-    assert comfy.canvas_state[0] < before[0]
+    comfy.page.wait_for_function("(before) => app.canvas.ds.scale < before", arg=before[0])
 
 
 def test_another_picture_shows_at_once_and_says_so(comfy: ComfyPage):
@@ -159,8 +139,7 @@ def test_the_workflow_in_a_saved_png_brings_the_drags_back(pinned: ComfyPage):
     pinned.drag((0.35, 0.4), (0.7, 0.6))
     stored = pinned.stored
     saved = "Object.values(app.nodeOutputs).flatMap((o) => o.images ?? []).find((i) => i.type === 'output')"
-    pinned.page.evaluate("app.queuePrompt(0)")
-    reference = pinned.page.wait_for_function(saved, timeout=300_000).json_value()
+    reference = pinned.run(saved)
     pinned.build("tall.png")
     assert pinned.stored == ""
     pinned.page.evaluate(
@@ -256,8 +235,7 @@ def test_survives_a_reload_of_the_page(pinned: ComfyPage):
     pinned.build("wide.png")
     pinned.drag((0.3, 0.3), (0.6, 0.5))
     stored = pinned.stored
-    # ComfyUI writes the open workflow away a moment after each change.
-    pinned.page.wait_for_timeout(2000)
+    pinned.wait_until_kept()
     pinned.load()
     pinned.wait_for_picture()
     assert pinned.stored == stored
@@ -268,9 +246,8 @@ def test_mask_and_heatmap_are_there_after_a_reload(pinned: ComfyPage):
     pinned.build("wide.png", CHECKPOINT)
     # Points of its own: a run that is cached whole, from another test's graph, sends no mask.
     pinned.drag((0.4, 0.35), (0.65, 0.75))
-    pinned.page.evaluate("app.queuePrompt(0)")
-    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
-    pinned.page.wait_for_timeout(2000)
+    pinned.run_until_overlay()
+    pinned.wait_until_kept()
     pinned.load()
     pinned.wait_for_picture()
     # Nothing runs again: what the run before the reload made is the server's to tell.
@@ -286,21 +263,19 @@ def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: C
     pinned.build("wide.png", CHECKPOINT)
     pinned.drag((0.45, 0.3), (0.6, 0.85))
     text = pinned.stored
-    pinned.page.evaluate("app.queuePrompt(0)")
-    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+    pinned.run_until_overlay()
 
     # Other ids: the cache doesn't go by them.
     pinned.build("wide.png", CHECKPOINT, first_id=31)
     assert pinned.page.locator('.ad-overlay[data-showing="mask"]').count() == 0
     pinned.write(text)
-    pinned.page.evaluate("app.queuePrompt(0)")
-    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]', timeout=300_000)
+    pinned.run_until_overlay()
     history = pinned.page.evaluate("async () => (await fetch('/history?max_items=1')).json()")
     (entry,) = history.values()
     shown_of_mask = [one for one in entry["outputs"].values() if "attentiondrag_mask" in one]
     assert shown_of_mask == [], "the server told of the mask by itself: this tests nothing"
 
-    pinned.page.wait_for_timeout(2000)
+    pinned.wait_until_kept()
     pinned.load()
     pinned.wait_for_picture()
     for name, kind in (("Mask", "mask"), ("Heatmap", "heat")):

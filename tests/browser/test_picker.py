@@ -134,7 +134,7 @@ def test_points_can_be_read_out_and_focus_can_be_seen(bench):
     assert slider.get_attribute("aria-valuetext") == "x 480, y 360 px"
     b.page.locator(".ad-ground").focus()
     b.press("Tab", "Tab", "Tab")
-    b.page.wait_for_timeout(60)
+    b.settle()
     assert b.page.locator(".ad-focused").count() == 1
     assert b.page.locator(".ad-handle.ad-focused .ad-number").text_content() == "2"
     unnamed = b.page.evaluate(
@@ -210,17 +210,17 @@ def test_the_wheel_is_the_canvas_s_until_the_picker_is_in_use(bench):
     b = bench()
     b.page.mouse.move(*b.at(0.5, 0.5))
     b.page.mouse.wheel(0, -200)
-    b.page.wait_for_timeout(60)
+    b.settle()
     assert (b.page.evaluate("host.wheels"), b.page.locator(".ad-zoom").inner_text()) == (1, "100%")
     b.page.mouse.click(*b.at(0.5, 0.5))
     b.page.mouse.wheel(0, -200)
-    b.page.wait_for_timeout(60)
+    b.settle()
     assert b.page.evaluate("host.wheels") == 1
     assert b.page.locator(".ad-zoom").inner_text() != "100%"
     # Zooming out of the fitted picture is not the picker's either.
     for _ in range(4):
         b.page.mouse.wheel(0, 400)
-    b.page.wait_for_timeout(60)
+    b.settle()
     assert b.page.locator(".ad-zoom").inner_text() == "100%"
     assert b.page.evaluate("host.wheels") > 1
 
@@ -235,7 +235,7 @@ def test_drawing_is_exact_when_zoomed_in_and_panned(bench):
     b.page.mouse.down()
     b.page.mouse.move(before[0] + 40, before[1] + 30, steps=3)
     b.page.mouse.up()
-    b.page.wait_for_timeout(60)
+    b.settle()
     assert b.at(0.5, 0.5) == pytest.approx((before[0] + 40, before[1] + 30), abs=1)
     assert b.stored == ""
     b.click("Move the picture instead of drawing")

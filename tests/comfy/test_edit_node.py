@@ -134,5 +134,7 @@ def test_progress_and_previews_reach_the_front_end(client, g, scene, messages):
     assert previews and Image.open(io.BytesIO(previews[-1])).size[0] > 1
     shown = next(m for m in messages.of("executed") if m["node"] == edit.edit.id)["output"]
     assert len(shown["attentiondrag_mask"]) == 1 and len(shown["attentiondrag_heatmaps"]) == 1
+    [made_by] = shown["attentiondrag_settings"]
+    assert made_by == {name: g.graph[edit.edit.id]["inputs"][name] for name in ("steps", "strength", "tau", "grow")}
     for reference in shown["attentiondrag_mask"] + shown["attentiondrag_heatmaps"]:
         assert Image.open(io.BytesIO(client.file(reference))).size == (64, 64)

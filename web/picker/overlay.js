@@ -1,5 +1,7 @@
 /** Turns the masks and heatmaps that ComfyUI saved into tinted, see-through pictures. */
 
+import { loadImage } from "./picture.js";
+
 const MASK_TINT = [0, 200, 255];
 /** Opacity of a heatmap's darkest colour: where nothing correlates, the picture shows. */
 const COLD = 0.25;
@@ -21,16 +23,6 @@ export function tint(rgba, kind) {
     }
   }
   return rgba;
-}
-
-/** @returns {Promise<HTMLImageElement>} rejected when the file is gone */
-export function loadImage(url) {
-  return new Promise((resolve, reject) => {
-    const image = new Image();
-    image.onload = () => resolve(image);
-    image.onerror = () => reject(new Error(url));
-    image.src = url;
-  });
 }
 
 /** Draws the picture at `url` tinted into the canvas, at the picture's own resolution. */

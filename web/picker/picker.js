@@ -5,8 +5,9 @@ import { FITTED, zoomAt } from "./geometry.js";
 import { KeyboardControl } from "./keyboard.js";
 import { MAX_PAIRS, parse, PointsModel, StoredValueError, write } from "./model.js";
 import { Notices } from "./notices.js";
-import { loadImage, paint } from "./overlay.js";
+import { paint } from "./overlay.js";
 import { Panel } from "./panel.js";
+import { fetchPicture, smallCopy } from "./picture.js";
 import { PointerControl } from "./pointer.js";
 import { text } from "./text.js";
 import { Toolbar } from "./toolbar.js";
@@ -32,7 +33,9 @@ const BROKEN_PROPERTY = "attentiondrag_broken";
  * @property {() => object|null} findPicture see sources.js, with `url` filled in
  * @property {() => boolean} hasImageLink
  * @property {() => boolean} isLinked whether the stored text comes from another node
- * @property {() => {mask: string|null, heat: string[], points: string|null, serial: number}} results
+ * @property {(found: object, copy: string, size: [number, number]) => void} keepCopy of the last run's picture
+ * @property {() => {mask: string|null, heat: string[], points: string|null, serial: number, live: boolean,
+ *   outdated: boolean}} results see results.js
  * @property {(name: string) => unknown} property
  * @property {(name: string, value: unknown) => void} setProperty
  */
@@ -50,9 +53,10 @@ export class Picker {
   #pictureKey = null;
   #description = null;
   #pictureFailed = false;
+  #pictureIsCopy = false;
   #overlay = "none";
   #overlayUrl = null;
-  #results = { mask: null, heat: [], points: null, serial: 0 };
+  #results = { mask: null, heat: [], points: null, serial: 0, outdated: false };
   #hover = null;
   #said = "";
   #timer = 0;
@@ -208,6 +212,7 @@ export class Picker {
 
   async #loadPicture(found) {
     this.#pictureFailed = false;
+    this.#pictureIsCopy = false;
     const { image } = this.#view;
     if (!found) {
       image.hidden = true;
@@ -216,17 +221,16 @@ export class Picker {
       this.#panel.update();
       return;
     }
-    let loaded = null;
-    try {
-      loaded = await loadImage(found.url);
-    } catch {
-      this.#pictureFailed = found.key === this.#pictureKey;
-    }
+    const { loaded, isCopy, size } = await fetchPicture(found);
     if (found.key !== this.#pictureKey) return;
+    this.#pictureFailed = loaded === null;
+    this.#pictureIsCopy = isCopy;
     image.hidden = !loaded;
     if (loaded) {
       image.src = loaded.src;
-      this.#view.picture = { width: loaded.naturalWidth, height: loaded.naturalHeight };
+      const [width, height] = size;
+      this.#view.picture = { width, height };
+      if (found.ran && !found.ran.copy) this.#host.keepCopy(found, smallCopy(loaded), size);
       if (!this.#host.property(SIZE_PROPERTY) && this.#model.pairs.length && found.exact) this.#rememberSize();
     } else {
       this.#view.picture = null;
@@ -254,6 +258,7 @@ export class Picker {
     if (found?.name && image.alt !== found.name) image.alt = found.name;
     const approximate = found && !found.exact && picture;
     this.#notices.set("approximate", approximate ? { text: text("approximate", { via: found.via }) } : null);
+    this.#notices.set("copy", this.#pictureIsCopy ? { text: text("copyShown") } : null);
     const size = this.#host.property(SIZE_PROPERTY);
     const differs =
       picture && found?.exact && this.#model.pairs.length && Array.isArray(size) &&
@@ -279,7 +284,12 @@ export class Picker {
 
   #readResults() {
     const results = this.#host.results();
-    if (results.serial === this.#results.serial) return;
+    if (results.serial === this.#results.serial) {
+      this.#results.outdated = results.outdated;
+      return;
+    }
+    // The run has made the picture anew, under the same name where it is the same.
+    if (this.#pictureIsCopy || this.#pictureFailed) this.#pictureKey = null;
     const first = !this.#results.mask && results.mask && results.live;
     this.#results = results;
     if (first && this.#overlay === "none") this.#overlay = "mask";
@@ -296,10 +306,11 @@ export class Picker {
   #showOverlay() {
     // A message that comes up pushes the picture up: not while someone is drawing on it.
     if (this.#pointer.busy) return;
-    const { mask, heat, points } = this.#results;
+    const { mask, heat, points, outdated } = this.#results;
     const chosen = Math.min(this.#model.selection?.index ?? 0, Math.max(0, heat.length - 1));
     const url = { mask, heat: heat[chosen] ?? null, none: null }[this.#overlay] ?? null;
-    const stale = url !== null && points !== null && parsedText(points) !== this.#model.text;
+    const moved = points !== null && parsedText(points) !== this.#model.text;
+    const stale = url !== null && (moved || outdated);
     this.#notices.set("stale", stale ? { text: text("overlayStale") } : null);
     const canvas = this.#view.overlay;
     canvas.classList.toggle("ad-stale", stale);

@@ -3,7 +3,7 @@
  *
  * 1. A node that loads a file (LoadImage and its kin) straight behind the input: the file itself.
  * 2. Any other node behind the input that shows a preview: that preview.
- * 3. What this node got in its last run.
+ * 3. What this node got in its last run, unless another file has been chosen further up since.
  * 4. A loader or preview further up, shown as an approximation and said to be one.
  */
 
@@ -59,29 +59,56 @@ function shownPicture(node, outputs, rootGraph) {
 }
 
 /**
+ * @typedef {object} RunPicture what a node got in its last run: a file of the server's, and
+ * @property {string|null} [behind] what `fileBehind` told then; absent where nobody knows
+ * @property {string} [copy] a small copy as a data URL, for when the server has dropped the file
+ * @property {[number, number]} [size] of the picture that it is a copy of
+ */
+
+/**
  * @param {object} node the Points node
  * @param {object} rootGraph
  * @param {object} outputs ComfyUI's outputs by node
- * @param {FileRef|null} lastRun the picture this node got in its last run
- * @returns {{key: string, query?: string, url?: string, name: string, via: string, exact: boolean}|null}
+ * @param {(FileRef & RunPicture)|null} lastRun
+ * @returns {{key: string, query?: string, url?: string, name: string, via: string, exact: boolean, ran?: RunPicture}|null}
  */
 export function findPicture(node, rootGraph, outputs, lastRun) {
   const direct = originOf(node, inputIndex(node, "image"), rootGraph);
   if (!direct) return null;
   const shown = shownPicture(direct.node, outputs, rootGraph);
   if (shown) return describe(shown, direct.node, true);
-  if (isFileRef(lastRun)) {
-    return describe({ query: viewQuery(lastRun), name: "", stamp: "" }, direct.node, true);
+  const fromRun = isFileRef(lastRun)
+    ? { ...describe({ query: viewQuery(lastRun), name: "", stamp: "" }, direct.node, true), ran: lastRun }
+    : null;
+  if (fromRun && !isSuperseded(lastRun, node, rootGraph)) return fromRun;
+  for (const further of imagesBehind(direct.node, rootGraph)) {
+    const picture = shownPicture(further, outputs, rootGraph);
+    if (picture) return describe(picture, direct.node, false);
   }
-  let node_ = direct.node;
-  for (let step = 0; step < MAX_STEPS; step += 1) {
-    const next = imageBehind(node_, rootGraph);
-    if (!next) return null;
-    const further = shownPicture(next, outputs, rootGraph);
-    if (further) return describe(further, direct.node, false);
-    node_ = next;
+  return fromRun;
+}
+
+/** Whether the picture of a run comes from another file than the one that is chosen now. */
+export function isSuperseded(lastRun, node, rootGraph) {
+  return lastRun?.behind !== undefined && lastRun.behind !== fileBehind(node, rootGraph);
+}
+
+/** Query of the file that a node's picture is made of, looked up through all that works on it; null if none is. */
+export function fileBehind(node, rootGraph) {
+  for (const origin of imagesBehind(node, rootGraph)) {
+    const file = loadedFile(origin);
+    if (file) return viewQuery(file);
   }
   return null;
+}
+
+/** The nodes that a node's picture comes through, the nearest first. */
+function* imagesBehind(node, rootGraph) {
+  let current = node;
+  for (let step = 0; current && step < MAX_STEPS; step += 1) {
+    current = imageBehind(current, rootGraph);
+    if (current) yield current;
+  }
 }
 
 function imageBehind(node, rootGraph) {
