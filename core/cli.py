@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--preserve", type=float, default=default.sample.preserve, help="0..1, default: %(default)s")
     parser.add_argument(
         "--hold", type=float, default=default.sample.hold,
-        help="0..1, how long what the element leaves is held to its smooth filling, default: %(default)s",
+        help="0..1, how long what the element leaves is held to its filling, default: %(default)s",
     )
     parser.add_argument("--seed", type=int, default=default.fill.seed, help="of what was hidden, default: %(default)s")
     parser.add_argument("--budget-mb", type=int, default=default.capture.budget_mb, help="default: %(default)s")
