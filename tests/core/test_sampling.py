@@ -160,6 +160,26 @@ def test_the_share_preserved_is_of_the_steps_from_the_noisy_end(preserve):
     assert follows == [index < preserve * 6 for index in range(6)]
 
 
+@pytest.mark.parametrize("hold", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("preserve", [0.0, 1.0])
+def test_the_vacated_area_and_the_seam_are_held_for_a_share_of_the_steps(hold, preserve):
+    inversion = inverted(steps=6)
+    drag = dragged(inversion)
+    move = drag.movement
+    fully = ((move.arriving == 0) & (move.region > 0))[:, None].expand_as(inversion.clean)
+    assert (move.vacated > 0.999).any() and ((move.region > 0) & (move.vacated == 0) & (move.arriving == 0)).any()
+    held = []
+
+    def look(index, x, _):
+        expected = drag.at(inversion, index + 1)
+        # A cell at the region's border is mixed with the stored background, which is what was put there, too.
+        held.append(torch.allclose(x[fully], expected[fully], atol=1e-3))
+
+    settings = SampleSettings(hold=hold, preserve=preserve)
+    sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, EVERYWHERE, settings, look)
+    assert held == [index < hold * 6 for index in range(6)]
+
+
 # ---- consistency
 
 
