@@ -199,8 +199,10 @@ def test_a_mask_of_other_settings_or_another_picture_is_said_to_be_old(pinned: C
     pinned.choose_picture("wide.png")
     stale.wait_for(state="detached")
 
-    # It stays so after the page was loaded again.
+    # It stays so after the page was loaded again. ComfyUI looks for changes after the user has done something.
+    pinned.page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
     pinned.wait_until_kept()
+    pinned.wait_until_kept("behind")
     pinned.load()
     pinned.wait_for_picture()
     pinned.page.get_by_role("button", name="Mask", exact=True).click()
@@ -227,8 +229,8 @@ def test_the_mask_that_takes_effect_is_shown(pinned: ComfyPage):
     made = "Object.values(app.nodeOutputs).filter((output) => output.attentiondrag_mask).length === 2"
     pinned.run(made)
     # Found at the handle, and turned round before it is applied.
-    pinned.page.wait_for_function(f"(place) => ({at})(place) === 0", arg=handle)
-    assert pinned.page.evaluate(at, [0.99, 0.02]) == 255
+    turned = f"([handle, corner]) => ({at})(handle) === 0 && ({at})(corner) === 255"
+    pinned.page.wait_for_function(turned, arg=[handle, [0.99, 0.02]])
 
     # Changed before Apply: from the cache comes nothing, and the mask that takes effect stays.
     set_widget(pinned, "AttentionDragMask", "grow", GROW + 1)
