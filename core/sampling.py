@@ -12,6 +12,7 @@ Three things keep the result the source's:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -39,15 +40,18 @@ class SampleSettings:
         preserve: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
             values let the model adapt it (and a prompt restyle it).
         hold: for how long the vacated area follows the background's continuation, and the seam what was put there;
-            0 lets the model paint them from noise, 1 leaves them. The default leaves the model the last tenth, to
+            0 lets the model paint them from noise, 1 leaves them. The default leaves the model the last quarter, to
             join what meets: 1 comes closer to the truth in scenes that are pasted together
             (``benchmarks/ABLATION.md``), but takes from the model what it is there for.
+
+    While element, vacated area and seam are all held, nothing is left for the model to say: such steps are not
+    evaluated.
     """
 
     consistency: Consistency = "replace"
     consistency_share: float = 1.0
     preserve: float = 1.0
-    hold: float = 0.9
+    hold: float = 0.75
 
     def __post_init__(self):
         for name in ("consistency_share", "preserve", "hold"):
@@ -124,9 +128,12 @@ def sample(
     sigmas = inversion.sigmas.tolist()
     x = x.float()
     for index in range(inversion.steps):
-        hooks = _consistency(denoiser, inversion, index, settings, x.device)
-        denoised = denoiser.denoise(x, sigmas[index], hooks)
-        x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[index]), sigmas[index], sigmas[index + 1])
+        if drag is not None and _decided(drag, region, index + 1, inversion, settings):
+            denoised = torch.where(drag.movement.region[:, None] > 0, drag.clean, inversion.clean.to(drag.clean)).to(x)
+        else:
+            hooks = _consistency(denoiser, inversion, index, settings, x.device)
+            denoised = denoiser.denoise(x, sigmas[index], hooks)
+            x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[index]), sigmas[index], sigmas[index + 1])
         if drag is not None:
             x = _follow(x, drag, inversion, index + 1, settings)
         if change is not None:
@@ -168,11 +175,24 @@ def _limited(change: torch.Tensor | None, inversion: Inversion, x: torch.Tensor)
     return limit if change is None else change * limit
 
 
+def _kept(index: int, inversion: Inversion, settings: SampleSettings) -> tuple[bool, bool]:
+    """Whether the latent at ``sigmas[index]`` has the element preserved, and the rest of the drag's region held."""
+    # Rounded down: a share below 1 leaves the model a step, however few there are.
+    preserved, held = (math.floor(share * inversion.steps + 1e-6) for share in (settings.preserve, settings.hold))
+    return index <= preserved, index <= held
+
+
+def _decided(
+    drag: Drag, region: torch.Tensor, index: int, inversion: Inversion, settings: SampleSettings
+) -> bool:
+    """Whether the latent at ``sigmas[index]`` is known without the model: all that may change is kept."""
+    return all(_kept(index, inversion, settings)) and bool(((drag.movement.region > 0) | (region.to(drag.movement.region) <= 0)).all())
+
+
 def _follow(
     x: torch.Tensor, drag: Drag, inversion: Inversion, index: int, settings: SampleSettings
 ) -> torch.Tensor:
-    preserved = index <= round(settings.preserve * inversion.steps)
-    held = index <= round(settings.hold * inversion.steps)
+    preserved, held = _kept(index, inversion, settings)
     if not preserved and not held:
         return x
     arriving, touched = drag.movement.arriving, (drag.movement.region > 0).float()

@@ -69,7 +69,7 @@ def test_the_report_s_layout(folder):
             assert set(value) == {"mean", "ci_low", "ci_high", "n"}
             assert value["n"] == 4
             assert value["ci_low"] <= value["mean"] <= value["ci_high"] or value["ci_low"] == value["ci_high"]
-    assert written["methods"]["attention_drag"]["unet_evaluations"]["mean"] == 4
+    assert written["methods"]["attention_drag"]["unet_evaluations"]["mean"] == 3
     assert written["methods"]["identity"]["mean_distance_ratio"]["mean"] == pytest.approx(1)
     assert written["failures"] == dict.fromkeys(names, 1)
     assert all("e" in entry["scene"] and "source.png" in entry["error"] for entry in written["failed"])

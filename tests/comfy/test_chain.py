@@ -197,7 +197,7 @@ def test_stranger_s_attention_stays_in_its_slot(client, g, scene, saved_latent, 
         if name is not None:
             model = g.add("ProbeAttentionReplace", model=model, name=f"{name}-{storage}", gain=gain)[0]
         chains[name] = build_chain(
-            g, scene(), RIGHT, model=model, inversion={"capture": capture[0]}, mask=everything(g)
+            g, scene(), RIGHT, model=model, inversion={"capture": capture[0]}, mask=everything(g), sampler={"hold": 0.0}
         )
         if name is not None:
             calls[name] = g.add("ProbeCalls", after=chains[name].sampler[0], name=f"{name}-{storage}")

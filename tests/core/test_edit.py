@@ -178,10 +178,21 @@ def test_steps_are_counted_over_inversion_and_sampling():
 
 
 def test_the_number_of_evaluations():
-    for storage, refinements, expected in (("cpu", 0, 12), ("cpu", 2, 24), ("recompute", 0, 18), ("off", 0, 12)):
+    for storage, refinements, hold, expected in (
+        ("cpu", 0, 0.0, 12),
+        ("cpu", 2, 0.0, 24),
+        ("recompute", 0, 0.0, 18),
+        ("off", 0, 0.0, 12),
+        # While everything is held there is nothing to evaluate: of six steps, four and all.
+        ("cpu", 0, 0.75, 8),
+        ("recompute", 0, 0.75, 10),
+        ("cpu", 0, 1.0, 6),
+    ):
         host = toy_unet.host()
         host.denoiser = spy = Spy(host.denoiser)
-        settings = dataclasses.replace(FEW, refinements=refinements, capture=CapturePlan(storage=storage))
+        settings = dataclasses.replace(
+            FEW, refinements=refinements, capture=CapturePlan(storage=storage), sample=SampleSettings(hold=hold)
+        )
         edit(host, picture(), by_pixels(8, 0), settings)
         assert len(spy.calls) == expected
 

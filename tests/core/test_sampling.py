@@ -9,6 +9,7 @@ import torch
 
 from core import drag as dragging
 from core import movement as moving
+from core import sampling
 from core.capture import CapturePlan
 from core.errors import InputError
 from core.grid import Grid
@@ -95,7 +96,10 @@ def test_at_every_step_the_model_sees_the_stored_background():
     drag = dragged(inversion)
     outside = (drag.movement.region == 0)[:, None].expand_as(inversion.clean)
     seen = []
-    sample(spy, inversion, drag.at(inversion, 0), drag, on_step=lambda index, x, _: seen.append((index, x.clone())))
+    settings = SampleSettings(hold=0.0)
+    keep = lambda index, x, _: seen.append((index, x.clone()))  # noqa: E731
+    sample(spy, inversion, drag.at(inversion, 0), drag, None, settings, keep)
+    assert len(spy.calls) == inversion.steps
     for index, x in seen:
         assert torch.equal(x[outside], inversion.trajectory[index + 1][outside])
     for index, call in enumerate(spy.calls):
@@ -178,6 +182,27 @@ def test_the_vacated_area_and_the_seam_are_held_for_a_share_of_the_steps(hold, p
     settings = SampleSettings(hold=hold, preserve=preserve)
     sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, EVERYWHERE, settings, look)
     assert held == [index < hold * 6 for index in range(6)]
+
+
+def test_steps_in_which_all_is_held_are_not_evaluated_and_would_change_nothing(monkeypatch):
+    inversion = inverted(steps=6)
+    drag = dragged(inversion)
+    results, calls = [], []
+    for skipping in (True, False):
+        if not skipping:
+            monkeypatch.setattr(sampling, "_decided", lambda *_: False)
+        spy = Spy(ToyUNet())
+        results.append(sample(spy, inversion, drag.at(inversion, 0), drag))
+        calls.append(len(spy.calls))
+    assert calls == [2, 6]
+    assert torch.equal(*results)
+
+
+def test_a_wider_region_is_sampled_at_every_step():
+    inversion = inverted(steps=6)
+    drag, spy = dragged(inversion), Spy(ToyUNet())
+    sample(spy, inversion, drag.at(inversion, 0), drag, EVERYWHERE)
+    assert len(spy.calls) == 6
 
 
 # ---- consistency
