@@ -28,7 +28,6 @@ import torch
 from PIL import Image, ImageOps
 
 from . import correlation
-from . import drag as dragging
 from . import edit as editing
 from . import mask as masking
 from . import movement as moving

@@ -186,7 +186,8 @@ def _decided(
     drag: Drag, region: torch.Tensor, index: int, inversion: Inversion, settings: SampleSettings
 ) -> bool:
     """Whether the latent at ``sigmas[index]`` is known without the model: all that may change is kept."""
-    return all(_kept(index, inversion, settings)) and bool(((drag.movement.region > 0) | (region.to(drag.movement.region) <= 0)).all())
+    known = drag.movement.region > 0
+    return all(_kept(index, inversion, settings)) and bool((known | (region.to(known.device) <= 0)).all())
 
 
 def _follow(

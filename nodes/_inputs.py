@@ -139,8 +139,8 @@ def hold_input() -> io.Input:
         min=0.0,
         max=1.0,
         step=0.01,
-        tooltip="For which share of the steps what the element leaves, and the seam round it, are held to the continued "
-        "background. Lower it to let the model paint more of its own there.",
+        tooltip="For which share of the steps what the element leaves, and the seam round it, are held to the "
+        "continued background. Lower it to let the model paint more of its own there.",
     )
 
 

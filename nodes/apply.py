@@ -91,7 +91,9 @@ class AttentionDragApply(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, model, inversion, points, mask, falloff, transition, seed, fill, image=None, vae=None) -> io.NodeOutput:
+    def execute(
+        cls, model, inversion, points, mask, falloff, transition, seed, fill, image=None, vae=None
+    ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         moved = given_region(mask, grid, inversion.batch)
         scores = correlate(inversion.record, grid, points)

@@ -127,7 +127,8 @@ class ComfyPage:
         Raises:
             AssertionError: a node failed; the message is what it said.
         """
-        ended = f"() => (window.runFailed && {{ failed: window.runFailed }}) || ((found) => found && {{ found }})({arrived})"
+        failed = "window.runFailed && { failed: window.runFailed }"
+        ended = f"() => ({failed}) || ((found) => found && {{ found }})({arrived})"
         outcome = self.page.wait_for_function(ended, timeout=_RUN_MS).json_value()
         assert "failed" not in outcome, outcome["failed"]
         return outcome["found"]

@@ -1,7 +1,7 @@
 """What is put where something was taken away.
 
-Three continuations of the surroundings, each right for another kind of background, and a trial on the picture itself that
-tells which kind it has (``trial``).
+Three continuations of the surroundings, each right for another kind of background, and a trial on the picture itself
+that tells which kind it has (``trial``).
 """
 
 from .biharmonic import biharmonic

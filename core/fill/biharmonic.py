@@ -20,11 +20,11 @@ def biharmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
         hole: (B, h, w) bool, cells to fill; nothing is read from them.
 
     Returns:
-        (B, C, h, w); cells outside the hole unchanged. Filled values stay within the range of the known ones, channel by
-        channel. An image that is all hole is filled as ``harmonic`` does.
+        (B, C, h, w); cells outside the hole unchanged. Filled values stay within the range of the known ones, channel
+        by channel. An image that is all hole is filled as ``harmonic`` does.
 
-    A large hole is solved at a smaller size; the difference that this leaves to the picture is continued harmonically, so
-    that there is no step at the rim.
+    A large hole is solved at a smaller size; the difference that this leaves to the picture is continued harmonically,
+    so that there is no step at the rim.
     """
     return torch.cat([_one(planes[i : i + 1], hole[i : i + 1]) for i in range(len(planes))])
 

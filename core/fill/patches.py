@@ -1,10 +1,10 @@
 """A continuation made of the picture's own patches: it carries on stripes, tiles and textures.
 
-Coherent completion by patches that overlap and vote (Wexler, Shechtman and Irani 2007, "Space-Time Completion of Video"):
-every patch that touches the hole looks for its nearest neighbour among the patches that lie wholly outside of it, every
-pixel of the hole becomes the mean of what these neighbours say of it, and so on, from a small version of the picture to
-the picture. Up to ``SEARCHED`` pixels the search is exhaustive; finer sizes keep the neighbours' places, as PatchMatch
-(Barnes et al. 2009) would find them, and correct them by a pixel.
+Coherent completion by patches that overlap and vote (Wexler, Shechtman and Irani 2007, "Space-Time Completion of
+Video"): every patch that touches the hole looks for its nearest neighbour among the patches that lie wholly outside of
+it, every pixel of the hole becomes the mean of what these neighbours say of it, and so on, from a small version of the
+picture to the picture. Up to ``SEARCHED`` pixels the search is exhaustive; finer sizes keep the neighbours' places, as
+PatchMatch (Barnes et al. 2009) would find them, and correct them by a pixel.
 """
 
 from __future__ import annotations

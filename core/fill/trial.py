@@ -1,7 +1,7 @@
 """Which continuation suits a picture: tried on known parts of it.
 
-Copies of the hole, shifted to where the picture is known, are cut out as well and filled by each method at a small size.
-What was there is known, so the errors can be compared. The method with the least fills the hole.
+Copies of the hole, shifted to where the picture is known, are cut out as well and filled by each method at a small
+size. What was there is known, so the errors can be compared. The method with the least fills the hole.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def continued(planes: torch.Tensor, hole: torch.Tensor, method: Method | Literal
     Args:
         planes: (B, C, h, w) float32 in 0..1.
         hole: (B, h, w) bool, cells to fill; nothing is read from them.
-        method: "smooth" (``harmonic``), "curved" (``biharmonic``), "patches", or "auto": what does best on copies of the
-            hole elsewhere in the same picture, image by image.
+        method: "smooth" (``harmonic``), "curved" (``biharmonic``), "patches", or "auto": what does best on copies of
+            the hole elsewhere in the same picture, image by image.
 
     Returns:
         (B, C, h, w); cells outside the hole unchanged. Values that aren't finite are not read.

@@ -21,12 +21,12 @@ _NEW_FILE = """([name, data]) => {
 }"""
 _FIND = "const node = app.graph.nodes.find((one) => one.type === 'LoadImage');"
 # Where LoadImage's title ends and its body begins, on the screen.
-_PLACE = """() => {
-  %s
+_PLACE = f"""() => {{
+  {_FIND}
   const box = app.canvas.canvas.getBoundingClientRect();
   const [x, y] = app.canvas.ds.convertOffsetToCanvas([node.pos[0] + 60, node.pos[1] + 12]);
   return [box.left + x, box.top + y];
-}""" % _FIND
+}}"""
 _DROP = """([clientX, clientY]) => {
   for (const type of ["dragenter", "dragover", "drop"]) {
     const given = { clientX, clientY, dataTransfer: window.carried, bubbles: true, cancelable: true, composed: true };
@@ -34,21 +34,23 @@ _DROP = """([clientX, clientY]) => {
   }
 }"""
 # What ComfyUI asks of the selected node when a file is pasted; which node that is differs between its renderings.
-_PASTE = """() => {
-  %s
+_PASTE = f"""() => {{
+  {_FIND}
   if (node.pasteFiles) node.pasteFiles([...window.carried.files]);
   else node.pasteFile(window.carried.files[0]);
-}""" % _FIND
+}}"""
 # LoadImage -> ImageScale -> AttentionDragPoints -> PreviewImage
 _BETWEEN = """([width, height]) => {
-  const [load, points] = ["LoadImage", "AttentionDragPoints"].map((type) => app.graph.nodes.find((n) => n.type === type));
+  const find = (type) => app.graph.nodes.find((node) => node.type === type);
+  const [load, points] = ["LoadImage", "AttentionDragPoints"].map(find);
   const [scale, preview] = ["ImageScale", "PreviewImage"].map((type) => LiteGraph.createNode(type));
   for (const [node, x] of [[scale, 0], [preview, 900]]) {
     node.pos = [x, 480];
     app.graph.add(node);
   }
   scale.title = "<i>Smaller</i>";
-  for (const [name, value] of Object.entries({ width, height })) scale.widgets.find((w) => w.name === name).value = value;
+  for (const [name, value] of Object.entries({ width, height }))
+    scale.widgets.find((widget) => widget.name === name).value = value;
   load.connect(0, scale, 0);
   scale.connect(0, points, points.inputs.findIndex((input) => input.name === "image"));
   points.connect(1, preview, 0);

@@ -110,9 +110,8 @@ def test_one_token_and_one_way_is_the_papers_normalised_row():
     """A[h, p] / A[h, h], cut at 1 (AttentionDrag, arXiv 2506.13301)."""
     attention = uniform(1, HEIGHT * WIDTH, HEIGHT * WIDTH, seed=3) + 0.01
     row = attention[0, 3 * WIDTH + 5].view(HEIGHT, WIDTH)
-    got = correlate(
-        record(((HEIGHT, WIDTH), attention)), GRID, to_somewhere((5.5, 3.5)), CorrelationSettings(disc=0, symmetric=False)
-    )
+    plain = CorrelationSettings(disc=0, symmetric=False)
+    got = correlate(record(((HEIGHT, WIDTH), attention)), GRID, to_somewhere((5.5, 3.5)), plain)
     assert torch.allclose(got[0, 0], (row / row[3, 5]).clamp(0, 1), atol=1e-5)
 
 

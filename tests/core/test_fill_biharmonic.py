@@ -42,7 +42,7 @@ def test_random_holes_against_the_dense_least_squares(height, width, share, seed
 
 @pytest.mark.parametrize("function", [lambda x, y: 0.3 * x - 0.2 * y, lambda x, y: x**3 - 3 * x * y**2 + x * y])
 def test_it_carries_on_slopes_and_bends(function):
-    """Polynomials that have no Laplacian of a Laplacian come out as they were; Laplace's equation bends cubics not so."""
+    """Polynomials whose Laplacian has no Laplacian come out as they were."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 30), torch.linspace(-1, 1, 34), indexing="ij")
     planes = function(x, y)[None, None]
     hole = torch.zeros(1, 30, 34, dtype=torch.bool)
