@@ -1,0 +1,93 @@
+"""How well each continuation of the background tells what an object hides: ``python -m benchmarks.fills --scenes DIR``.
+
+No model takes part. The true mask, widened as ``core.drag.background_picture`` widens it, is the hole; PSNR is taken over
+what the true edit uncovers. "auto" is the choice by trial, "best" what a choice that knows the truth would get.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.drag import FillSettings
+from core.fill import best_method
+from core.fill.trial import METHODS
+from core.grid import CELL
+from core.mask import soften
+
+from . import metrics, report
+from .scene import Scene, SceneError, load_scenes
+from .scenes import set_threads
+
+NAMES = (*METHODS, "auto", "best")
+
+
+def measure(scene: Scene) -> dict[str, Any]:
+    """PSNR in dB by method, seconds by method and of the trial, and the method chosen."""
+    planes = scene.image.movedim(-1, 1).float()
+    hole = soften((scene.mask > 0.1).float(), FillSettings().margin * CELL // 2) > 0.5
+    vacated = metrics.regions(scene)["vacated"]
+    row: dict[str, Any] = {}
+    for name, fill in METHODS.items():
+        start = time.perf_counter()
+        filled = fill(planes, hole)
+        row[f"{name}_seconds"] = time.perf_counter() - start
+        row[name] = metrics.psnr(filled[0].movedim(0, -1).clamp(0, 1).numpy(), scene.target, vacated)
+    start = time.perf_counter()
+    row["chosen"] = best_method(planes, hole)
+    row["auto_seconds"] = time.perf_counter() - start
+    row["auto"] = row[row["chosen"]]
+    known = [row[name] for name in METHODS if row[name] is not None]
+    row["best"] = max(known) if known else None
+    return row
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fills", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--scenes", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--limit", type=int, help="only the first N scenes")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write every figure there")
+    parser.add_argument("--threads", type=int, help="of PyTorch")
+    args = parser.parse_args(arguments)
+    set_threads(args.threads)
+    rows: dict[str, dict[str, Any]] = {}
+    kinds: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    try:
+        for scene in load_scenes(args.scenes, args.limit):
+            if isinstance(scene, SceneError):
+                sys.stderr.write(f"{scene}\n")
+                continue
+            rows[scene.name] = measure(scene)
+            kinds[scene.kind or "unknown"].append(rows[scene.name])
+    except SceneError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    figures = (*NAMES, *(f"{name}_seconds" for name in (*METHODS, "auto")))
+    written = {
+        "methods": report.summarise(list(rows.values()), figures),
+        "backgrounds": {kind: report.summarise(ones, NAMES) for kind, ones in sorted(kinds.items())},
+        "scenes": rows,
+    }
+    if args.out is not None:
+        args.out.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    lines = [["background", *NAMES, "n"], _line("all", written["methods"])]
+    lines += [_line(kind, values) for kind, values in written["backgrounds"].items()]
+    sys.stdout.write(report.aligned(lines) + "\n")
+    return 0
+
+
+def _line(name: str, values: dict[str, Any]) -> list[str]:
+    cells = [f"{values[method]['mean']:.1f}" if method in values else "-" for method in NAMES]
+    return [name, *cells, str(max((values[method]["n"] for method in NAMES if method in values), default=0))]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
