@@ -1,7 +1,9 @@
-"""How well each continuation of the background tells what an object hides: ``python -m benchmarks.fills --scenes DIR``.
+"""How well each continuation of the background tells what an object hides::
 
-No model takes part. The true mask, widened as ``core.drag.background_picture`` widens it, is the hole; PSNR is taken over
-what the true edit uncovers. "auto" is the choice by trial, "best" what a choice that knows the truth would get.
+    python -m benchmarks.fills --scenes DIR
+
+No model takes part. The true mask, widened as ``core.drag.background_picture`` widens it, is the hole; PSNR is taken
+over what the true edit uncovers. "auto" is the choice by trial, "best" what a choice that knows the truth would get.
 """
 
 from __future__ import annotations
