@@ -56,7 +56,7 @@ def test_after_a_run(client, g, scene, sample, build):
 @pytest.mark.parametrize("reached", [3, 18], ids=["inversion", "sampling"])
 def test_after_an_interrupt(client, g, scene, sample, messages, reached):
     before = sample(fresh=False)
-    edit = build_edit(g, scene(), RIGHT, steps=16, strength=0.9)
+    edit = build_edit(g, scene(), RIGHT, steps=16, strength=0.9, hold=0.0)
     prompt = client.queue(g.graph)
 
     def far_enough(kind, data):
@@ -76,7 +76,7 @@ def test_after_an_interrupt(client, g, scene, sample, messages, reached):
 def test_after_an_error(client, g, scene, sample, call):
     before = sample(fresh=False)
     broken = g.add("ProbeBrokenModel", model=g.checkpoint()[0], call=call, how="raise")
-    build_edit(g, scene(), RIGHT, model=broken[0])
+    build_edit(g, scene(), RIGHT, model=broken[0], hold=0.0)
     with pytest.raises(PromptError, match=f"the probe broke evaluation {call}"):
         client.run(g.graph)
     assert torch.equal(sample(fresh=True), before)
