@@ -47,8 +47,8 @@ def correlate(
         settings: see there.
 
     Returns:
-        (B, P, h, w) float32 in 0..1 on the record's device; 1 is the handle's own surroundings. Beyond a pair's
-        radius it is 0.
+        (B, P, h, w) float32 in 0..1 on the record's device; 1 is the handle's own surroundings. A pair's radius
+        plays no part: it limits what moves (``mask``, ``movement``), not what belongs together.
     """
     settings = settings or CorrelationSettings()
     per_grid = [_rows(attention, size, grid, points, settings) for size, attention in sorted(record.maps.items())]
@@ -57,16 +57,15 @@ def correlate(
     scores = total / len(per_grid)
     weights = torch.stack([_disc(pair, grid, size, settings.disc) for pair in points.pairs]).to(scores)
     own = (scores * weights).sum((-2, -1), keepdim=True)
-    scores = (scores / own.clamp_min(torch.finfo(scores.dtype).tiny)).clamp(0, 1)
-    for index, pair in enumerate(points.pairs):
-        if pair.radius is not None:
-            scores[:, index] *= reach(pair, grid).to(scores)
-    return scores
+    return (scores / own.clamp_min(torch.finfo(scores.dtype).tiny)).clamp(0, 1)
 
 
-def reach(pair: DragPair, grid: Grid) -> torch.Tensor:
-    """(h, w) float32: 1 where a cell's centre lies within the pair's radius, 0 beyond; all 1 without a radius."""
-    y, x = grid.cell_centres()
+def reach(pair: DragPair, grid: Grid, pixels: bool = False) -> torch.Tensor:
+    """Float32, 1 where a centre lies within the pair's radius, 0 beyond; all 1 without a radius.
+
+    Of cells, (h, w), or of the image's pixels, (H, W).
+    """
+    y, x = grid.pixel_centres_in_cells() if pixels else grid.cell_centres()
     if pair.radius is None:
         return torch.ones_like(y)
     handle_x, handle_y = grid.to_cells(pair.handle)

@@ -8,10 +8,12 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 
+from .correlation import reach
 from .errors import InputError
 from .grid import Grid
 from .points import DragPoints
 from .refine import refine
+from .smoothing import EdgeWeights, edge_weights, smooth
 
 Combine = Literal["add", "subtract", "replace", "intersect"]
 
@@ -66,24 +68,26 @@ def region(
         scores: (B, P, h, w) from ``correlation.correlate``.
         grid, points: as there.
         settings: thresholds and edges.
-        image: (B, H, W, 3) in 0..1; the region then follows its edges (``refine``).
+        image: (B, H, W, 3) in 0..1; the region then follows its edges (``smoothing``) and colours (``refine``).
 
     Returns:
-        (B, H, W) float32 in 0..1 at image size, on the scores' device.
+        (B, H, W) float32 in 0..1 at image size, on the scores' device. A pair's region ends at its radius, but for
+        ``grow`` and ``feather``.
     """
     settings = settings or MaskSettings()
     batch, pairs = scores.shape[:2]
     fine = grid.cells_to_image_mask(scores.flatten(0, 1)).unflatten(0, (batch, pairs))
     masks = torch.zeros_like(fine[:, 0])
+    picture = image.to(fine) if image is not None and settings.refined else None
+    weights = edge_weights(picture.movedim(-1, 1)) if picture is not None else None
     for index, pair in enumerate(points.pairs):
         seed = _seed(grid, pair.handle)
-        belief = torch.stack(
-            [_belief(fine[number, index], scores[number, index], settings) for number in range(batch)]
-        )
-        if image is not None and settings.refined:
-            belief = refine(belief, image)
+        belief = _belief(fine[:, index], scores[:, index], weights, settings)
+        if picture is not None:
+            belief = refine(belief, picture)
+        within = reach(pair, grid, pixels=True).to(belief) > 0
         for number in range(batch):
-            inside = belief[number] >= 0.5
+            inside = (belief[number] >= 0.5) & within
             # The clicked pixel belongs to its own region whatever the threshold.
             inside[seed] = True
             if settings.connected:
@@ -92,10 +96,21 @@ def region(
     return soften(masks, settings.grow, settings.feather)
 
 
-def _belief(values: torch.Tensor, scores: torch.Tensor, settings: MaskSettings) -> torch.Tensor:
-    """Probability (H, W) of belonging to the handle: a half at the threshold, rising with the logarithm."""
-    tau = automatic_tau(scores, settings.above_otsu) if settings.tau is None else settings.tau
-    return torch.sigmoid(SHARPNESS * (values.clamp_min(1e-6) / tau).log())
+def _belief(
+    values: torch.Tensor, scores: torch.Tensor, weights: EdgeWeights | None, settings: MaskSettings
+) -> torch.Tensor:
+    """Probability (B, H, W) of belonging to one handle: a half at the threshold, rising with the logarithm.
+
+    ``values`` (B, H, W) and ``scores`` (B, h, w) are its correlation in pixels and in cells; with ``weights`` it is
+    smoothed between the picture's edges, on the logarithm too: across an edge it differs by factors.
+    """
+    taus = [
+        automatic_tau(one, settings.above_otsu) if settings.tau is None else settings.tau for one in scores.unbind()
+    ]
+    logarithm = values.clamp_min(1e-4).log()[:, None]
+    if weights is not None:
+        logarithm = smooth(logarithm, weights)
+    return torch.sigmoid(SHARPNESS * (logarithm[:, 0] - values.new_tensor(taus).log()[:, None, None]))
 
 
 def automatic_tau(scores: torch.Tensor, above_otsu: float = MaskSettings.above_otsu) -> float:

@@ -93,7 +93,7 @@ def owners(scores: torch.Tensor, mask: torch.Tensor, grid: Grid, points: DragPoi
         (B, P, h, w): ``mask`` in the plane of the winner, 0 elsewhere and beyond a winner's radius.
     """
     within = torch.stack([reach(pair, grid) for pair in points.pairs]).to(scores)
-    winner = (scores + within).argmax(1, keepdim=True)
+    winner = (scores + 2 * within).argmax(1, keepdim=True)
     one_hot = torch.zeros_like(scores).scatter_(1, winner, 1.0)
     return one_hot * within * mask[:, None].to(scores)
 

@@ -23,6 +23,11 @@ COLOUR_FLOOR = 0.03
 """Least spread of a colour model: what noise and compression make of a flat colour."""
 
 MAX_EVIDENCE = 6.0
+
+EVIDENCE_SHARE = 0.35
+"""What a pixel's colour counts for against its correlation. Neighbouring pixels are no independent witnesses, and in
+photographs inside and outside share colours: at full weight the region follows any like colour nearby. Measured."""
+
 GUIDE_RADIUS = 4
 GUIDE_EPSILON = 1e-4
 
@@ -45,7 +50,7 @@ def refine(prior: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     for _ in range(ITERATIONS):
         evidence = _log_likelihood(planes, inside, window) - _log_likelihood(planes, 1 - inside, window)
         evidence = box_mean(evidence.clamp(-MAX_EVIDENCE, MAX_EVIDENCE), 1)
-        inside = torch.sigmoid(evidence + belief)
+        inside = torch.sigmoid(EVIDENCE_SHARE * evidence + belief)
     return guided_filter(inside, planes, GUIDE_RADIUS, GUIDE_EPSILON)[:, 0].clamp(0, 1)
 
 

@@ -139,14 +139,9 @@ def test_the_target_makes_no_difference():
     assert torch.equal(scores[:, 0], scores[:, 1]) and torch.equal(scores[:, 0], scores[:, 2])
 
 
-def test_beyond_the_radius_there_is_no_correlation():
-    radius = 3.2 / 12
+def test_the_radius_makes_no_difference_to_what_belongs_together():
     free = correlate(FINE, GRID, to_somewhere((4.5, 3.5)))
-    cut = correlate(FINE, GRID, to_somewhere((4.5, 3.5), radius=radius))
-    y, x = GRID.cell_centres()
-    within = torch.hypot(x - 4.5, y - 3.5) <= 3.2
-    assert torch.equal(cut[0, 0][within], free[0, 0][within])
-    assert not cut[0, 0][~within].any() and free[0, 0][~within].any()
+    assert torch.equal(correlate(FINE, GRID, to_somewhere((4.5, 3.5), radius=3.2 / 12)), free)
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(1e-4, 0.5))
@@ -161,6 +156,13 @@ def test_reach_is_a_disc_in_units_of_the_shorter_side(x, y, radius):
                 continue
             assert bool(got[row, column]) == (pixels <= radius * 96)
     assert torch.equal(reach(DragPair((x, y), (0.5, 0.5)), GRID), torch.ones(GRID.latent_size))
+    fine = reach(DragPair((x, y), (0.5, 0.5), radius), GRID, pixels=True)
+    assert fine.shape == (96, 128)
+    for row in range(0, 96, 5):
+        for column in range(0, 128, 3):
+            pixels = math.hypot(column + 0.5 - x * 128, row + 0.5 - y * 96)
+            if abs(pixels - radius * 96) >= 0.01 and pixels >= 8:
+                assert bool(fine[row, column]) == (pixels <= radius * 96)
 
 
 def test_the_smallest_radius_still_holds_the_handles_own_cell():

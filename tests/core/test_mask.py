@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.errors import InputError
 from core.grid import Grid
 from core.mask import MaskSettings, automatic_tau, check_mask, combine, connected_to, otsu_threshold, region, soften
-from core.points import DragPoints
+from core.points import DragPair, DragPoints
 from tests.core.builders import cell_point, drags, normal, uniform
 
 GRID = Grid.padded(60, 76)
@@ -180,6 +180,46 @@ def test_what_is_not_connected_to_the_handle_is_left_out_unless_wanted():
     assert connected[near].all() and not connected[far].any()
     everything = region(scores, GRID, at(2.5, 2.5), MaskSettings(tau=0.5, connected=False))
     assert everything[near].all() and everything[far].all()
+
+
+@pytest.mark.parametrize("tau", [None, 0.5])
+@pytest.mark.parametrize("with_picture", [False, True])
+def test_the_radius_cuts_the_region_off_and_changes_nothing_within(tau, with_picture):
+    scores = hill(cells_of(1, 1, 7, 8))
+    image = spread(scores) if with_picture else None
+    free = region(scores, GRID, at(4, 4), MaskSettings(tau=tau), image)
+    limit = 18
+    limited = DragPoints((DragPair(cell_point(GRID, 4, 4), (0.5, 0.5), limit / 60),))
+    y, x = torch.meshgrid(torch.arange(60) + 0.5, torch.arange(76) + 0.5, indexing="ij")
+    within = torch.hypot(x - 32, y - 32) <= limit
+    assert bool((free[0].bool() & ~within).any())
+    assert torch.equal(region(scores, GRID, limited, MaskSettings(tau=tau), image)[0], free[0] * within)
+
+
+def spread(scores: torch.Tensor) -> torch.Tensor:
+    """A grey picture (1, H, W, 3) of a correlation, every cell in one tone."""
+    return GRID.spread_cells(scores[:, 0])[..., None].expand(-1, -1, -1, 3).clone()
+
+
+def test_a_region_that_attention_sees_blurred_ends_at_the_pictures_edges():
+    """Other colours inside don't stop it: the element is of two colours, and attention is surer of one of them."""
+    y, x = torch.meshgrid(torch.arange(60) + 0.5, torch.arange(76) + 0.5, indexing="ij")
+    element = (x > 22) & (x < 54) & (y > 19) & (y < 43)
+    upper = element & (y < 31)
+    image = torch.full((60, 76, 3), 0.85)
+    image[element] = torch.tensor([0.1, 0.3, 0.7])
+    image[upper] = torch.tensor([0.8, 0.2, 0.1])
+    belonging = torch.where(element, 0.45, 0.03)
+    belonging[upper] = 0.9
+    cells = GRID.image_mask_to_cells(belonging[None])
+    scores = torch.nn.functional.avg_pool2d(cells[None], 3, stride=1, padding=1, count_include_pad=False)
+
+    def overlap(mask: torch.Tensor) -> float:
+        return float((mask[0].bool() & element).sum() / (mask[0].bool() | element).sum())
+
+    found = region(scores, GRID, at(4.75, 3.2), MaskSettings(tau=0.25), image[None])
+    coarse = region(scores, GRID, at(4.75, 3.2), MaskSettings(tau=0.25, refined=False), image[None])
+    assert overlap(found) > 0.97 > 0.9 > overlap(coarse)
 
 
 def test_the_picture_is_left_out_when_it_shall_not_refine():

@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from .autoencoder import Autoencoder
+from .weights import read_autoencoder
 
 
 def load(checkpoint: Path) -> Autoencoder:
-    """The averaged weights of a training checkpoint, ready to run."""
-    model = Autoencoder()
-    model.load_state_dict(torch.load(checkpoint, weights_only=True)["ema"])
+    """The averaged weights of a training checkpoint, or the shipped ones of a folder, ready to run."""
+    if checkpoint.is_dir():
+        model = read_autoencoder(checkpoint)
+    else:
+        model = Autoencoder()
+        model.load_state_dict(torch.load(checkpoint, weights_only=True)["ema"])
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 
@@ -45,7 +49,7 @@ def normalise(model: Autoencoder, scenes: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True, help="autoencoder.pt, or the frozen one")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="autoencoder.pt, or a folder of shipped weights")
     parser.add_argument("--scenes", type=Path, required=True, help=".npy of scenes")
     parser.add_argument("--freeze", type=Path, help="write the normalised weights here, encode nothing")
     parser.add_argument("--out", type=Path, help=".npy of float16 latents to write")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .autoencoder import Autoencoder, start_from
+from .weights import read_autoencoder
 
 
 def batch_of_crops(scenes: np.ndarray, rng: np.random.Generator, count: int, side: int) -> Tensor:
@@ -58,7 +59,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--log-error", action="store_true", help="logarithm of each crop's squared error: equal in dB")
     parser.add_argument("--decoder-only", action="store_true", help="keep the encoder as it is")
-    parser.add_argument("--start", help="checkpoint to begin from, with a fresh schedule; it may have fewer blocks")
+    parser.add_argument(
+        "--start", type=Path,
+        help="checkpoint, or folder of shipped weights, to begin from with a fresh schedule; it may have fewer blocks",
+    )  # fmt: skip
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -69,7 +73,8 @@ def main() -> None:
     model = Autoencoder().to(memory_format=torch.channels_last)
     state: dict = {"step": 0, "seconds": 0.0}
     if args.start:
-        start_from(model, torch.load(args.start, weights_only=True)["ema"])
+        shipped = read_autoencoder(args.start).state_dict() if args.start.is_dir() else None
+        start_from(model, shipped or torch.load(args.start, weights_only=True)["ema"])
     if args.decoder_only:
         model.encoder.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]

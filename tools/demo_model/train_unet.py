@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from .schedule import TIMESTEPS, alphas_cumprod
 from .unet import build_narrow
+from .weights import read_unet
 
 
 def stratified_timesteps(count: int, generator: torch.Generator) -> Tensor:
@@ -108,6 +109,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--threads", type=int, default=1, help="threads of a worker")
     parser.add_argument("--workers", type=int, default=2, help="processes that share a batch")
+    parser.add_argument("--start", type=Path, help="folder of shipped weights to begin from, with a fresh schedule")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     multiprocessing.spawn(train, (args,), nprocs=args.workers)
@@ -124,6 +126,8 @@ def train(rank: int, args: argparse.Namespace) -> None:
     alphas, data = alphas_cumprod(), Latents(args.latents)
     held_out = torch.from_numpy(np.load(args.validation)[:64]).float()
     unet = build_narrow()
+    if args.start:
+        unet.load_state_dict(read_unet(args.start))
     average = copy.deepcopy(unet).requires_grad_(False)
     optimiser = torch.optim.AdamW(unet.parameters(), args.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
     state: dict = {"step": 0, "seconds": 0.0, "samples": 0}
