@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from tools.demo_model import MissingWeightsError, load_narrow
-from tools.demo_model.weights import FOLDER
+from tools.demo_model.unet import build_narrow
+from tools.demo_model.weights import FOLDER, in_eight_bits, read
 from tools.demo_model.write import main
 
 
@@ -77,3 +78,20 @@ def test_trained_unet_predicts_noise_of_an_unseen_scene(tmp_path: Path) -> None:
     error = (unet(noisy, torch.tensor([500]), None).sample - noise).square().mean()
     # What the best predictor that knows only the latents' variance would get: the share of signal in the mixture.
     assert error < 0.5 * alpha
+
+
+def test_eight_bits_come_back_within_half_a_step(tmp_path: Path) -> None:
+    state = build_narrow().state_dict()
+    generator = torch.Generator().manual_seed(0)
+    sizes = torch.tensor([1e-4, 1e-2, 1, 10, 0, 3.0]).view(6, 1, 1, 1)
+    kernel = torch.randn(6, 5, 3, 3, generator=generator) * sizes
+    state = {**state, "odd.weight": kernel, "odd.bias": torch.randn(7, generator=generator)}
+    save_file(in_eight_bits(state), tmp_path / "file.safetensors", {"steps": "3"})
+    back, about = read(tmp_path / "file.safetensors")
+    assert back.keys() == state.keys() and about == {"steps": "3"}
+    for key, value in state.items():
+        assert back[key].dtype == torch.float32 and back[key].shape == value.shape
+        largest = value.abs().flatten(1).amax(1) if value.ndim > 1 else value.abs() * 0.127
+        step = (largest / 127).view(-1, *[1] * (value.ndim - 1))
+        assert bool(((back[key] - value).abs() <= 0.501 * step + 1e-7).all()), key
+    assert not back["odd.weight"][4].any()

@@ -1,4 +1,4 @@
-"""Turn training checkpoints into the shipped narrow weights (float16 safetensors)."""
+"""Turn training checkpoints into the shipped narrow weights: U-Net in eight bits, autoencoder in float16."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from .autoencoder import AutoencoderConfig
-from .weights import AUTOENCODER_FILE, UNET_FILE
+from .weights import AUTOENCODER_FILE, UNET_FILE, in_eight_bits, read
 
 
 def main() -> None:
@@ -18,12 +18,14 @@ def main() -> None:
     parser.add_argument("--unet", type=Path, required=True, help="unet.pt of tools.demo_model.train_unet")
     parser.add_argument("--autoencoder", type=Path, required=True, help="checkpoint with the averaged weights")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--start", type=Path, help="folder of weights that the U-Net's training began from")
     args = parser.parse_args()
+    before = read(args.start / UNET_FILE)[1] if args.start else {}
     args.out.mkdir(parents=True, exist_ok=True)
     state = torch.load(args.unet, weights_only=True)
-    tensors = {key: value.half().contiguous() for key, value in state["ema"].items()}
-    about = {"steps": str(state["step"]), "samples": str(state["samples"]), "license": "see MODEL_CARD.md"}
-    save_file(tensors, args.out / UNET_FILE, about)
+    steps, samples = int(before.get("steps", 0)) + state["step"], int(before.get("samples", 0)) + state["samples"]
+    about = {"steps": str(steps), "samples": str(samples), "license": "see MODEL_CARD.md"}
+    save_file(in_eight_bits(state["ema"]), args.out / UNET_FILE, about)
     weights = torch.load(args.autoencoder, weights_only=True)["ema"]
     tensors = {key: value.half().contiguous() for key, value in weights.items()}
     config = json.dumps(AutoencoderConfig().to_dict())
