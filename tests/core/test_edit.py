@@ -167,7 +167,9 @@ def test_the_automatic_region_holds_the_handle_and_reaches_no_further_than_the_r
     assert result.mask[0, 28, 28] > 0
     y, x = result.movement.grid.cell_centres()
     beyond = torch.hypot(x - 3.5, y - 3.5) > 0.2 * 75 / 8 + 0.01
-    assert not result.scores[0, 0][beyond].any() and not result.movement.source[0][beyond].any()
+    assert bool(beyond.any()) and not result.movement.source[0][beyond].any()
+    y, x = result.movement.grid.pixel_centres_in_cells()
+    assert not result.mask[0][torch.hypot(x - 3.5, y - 3.5) > 0.2 * 75 / 8 + 0.01].any()
 
 
 def test_steps_are_counted_over_inversion_and_sampling():
