@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from .conjugate_gradients import conjugate_gradients
+
 LENGTH = 10.0
 """How far values spread where nothing stops them, in pixels: a little over a latent cell, what attention is off by."""
 
@@ -67,28 +69,14 @@ def smooth(values: torch.Tensor, weights: EdgeWeights, length: float = LENGTH) -
         + F.pad(weights.down, (0, 0, 0, 1))
         + F.pad(weights.down, (0, 0, 1, 0))
     )
-    solution = values.clone()
-    residual = values - _operator(solution, weights, strength)
-    step = residual / diagonal
-    direction, product = step, _dot(residual, step)
-    for _ in range(SOLVER_STEPS):
-        applied = _operator(direction, weights, strength)
-        # Where it has converged, both products are 0: the share must not become NaN.
-        share = product / _dot(direction, applied).clamp_min(1e-30)
-        solution = solution + share * direction
-        residual = residual - share * applied
-        step = residual / diagonal
-        before, product = product, _dot(residual, step)
-        direction = step + (product / before.clamp_min(1e-30)) * direction
-    return solution
+
+    def operator(x: torch.Tensor) -> torch.Tensor:
+        return _operator(x, weights, strength)
+
+    return conjugate_gradients(operator, values, values - operator(values), SOLVER_STEPS, diagonal)
 
 
 def _operator(x: torch.Tensor, weights: EdgeWeights, strength: float) -> torch.Tensor:
     across = strength * weights.across * (x[..., :, 1:] - x[..., :, :-1])
     down = strength * weights.down * (x[..., 1:, :] - x[..., :-1, :])
     return x - F.pad(across, (0, 1)) + F.pad(across, (1, 0)) - F.pad(down, (0, 0, 0, 1)) + F.pad(down, (0, 0, 1, 0))
-
-
-def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Per picture, (B, 1, 1, 1): pictures of a batch are solved apart."""
-    return (a * b).sum((1, 2, 3), keepdim=True)

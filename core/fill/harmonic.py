@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from ..conjugate_gradients import conjugate_gradients
+
 MAX_ITERATIONS = 400
 TOLERANCE = 3e-4
 SMALLEST = 8
@@ -61,19 +63,7 @@ def _solve(planes: torch.Tensor, unread: torch.Tensor) -> torch.Tensor:
     aim = TOLERANCE**2 * (laplacian(plain) ** 2).sum((-2, -1), keepdim=True) * (count > 0)
     solution = torch.where(count > 0, known + _coarse(known, unread, mean) * inside, mean.expand_as(planes))
     residual = -laplacian(solution) * (count > 0)
-    direction = residual
-    energy = (residual**2).sum((-2, -1), keepdim=True)
-    for _ in range(MAX_ITERATIONS):
-        if bool((energy <= aim).all()):
-            break
-        moved = laplacian(direction)
-        along = (direction * moved).sum((-2, -1), keepdim=True)
-        alpha = torch.where(along > 1e-20, energy / along.clamp_min(1e-20), torch.zeros_like(energy))
-        solution = solution + alpha * direction
-        residual = residual - alpha * moved
-        energy_next = (residual**2).sum((-2, -1), keepdim=True)
-        direction = residual + direction * energy_next / energy.clamp_min(1e-20)
-        energy = energy_next
+    solution = conjugate_gradients(laplacian, solution, residual, MAX_ITERATIONS, aim=aim)
     return torch.where(unread[:, None], solution, planes)
 
 

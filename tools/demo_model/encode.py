@@ -10,16 +10,13 @@ import torch
 from torch import Tensor
 
 from .autoencoder import Autoencoder
-from .weights import read_autoencoder
+from .weights import autoencoder_state
 
 
 def load(checkpoint: Path) -> Autoencoder:
     """The averaged weights of a training checkpoint, or the shipped ones of a folder, ready to run."""
-    if checkpoint.is_dir():
-        model = read_autoencoder(checkpoint)
-    else:
-        model = Autoencoder()
-        model.load_state_dict(torch.load(checkpoint, weights_only=True)["ema"])
+    model = Autoencoder()
+    model.load_state_dict(autoencoder_state(checkpoint))
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .autoencoder import Autoencoder, start_from
-from .weights import read_autoencoder
+from .weights import autoencoder_state
 
 
 def batch_of_crops(scenes: np.ndarray, rng: np.random.Generator, count: int, side: int) -> Tensor:
@@ -73,8 +73,7 @@ def main() -> None:
     model = Autoencoder().to(memory_format=torch.channels_last)
     state: dict = {"step": 0, "seconds": 0.0}
     if args.start:
-        shipped = read_autoencoder(args.start).state_dict() if args.start.is_dir() else None
-        start_from(model, shipped or torch.load(args.start, weights_only=True)["ema"])
+        start_from(model, autoencoder_state(args.start))
     if args.decoder_only:
         model.encoder.requires_grad_(False)
     parameters = [p for p in model.parameters() if p.requires_grad]

@@ -64,6 +64,13 @@ def read_autoencoder(folder: Path = FOLDER) -> Autoencoder:
     return model.eval().requires_grad_(False)
 
 
+def autoencoder_state(source: Path) -> dict[str, Tensor]:
+    """Averaged weights of a training checkpoint, or the shipped ones of a folder."""
+    if source.is_dir():
+        return read(source / AUTOENCODER_FILE)[0]
+    return torch.load(source, weights_only=True)["ema"]
+
+
 def read_unet(folder: Path = FOLDER) -> dict[str, Tensor]:
     """State dict of the trained narrow U-Net, float32."""
     return read(folder / UNET_FILE)[0]
