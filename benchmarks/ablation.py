@@ -50,9 +50,9 @@ from core.inversion import Inversion
 from core.points import DragPair, DragPoints
 
 from . import metrics, model, report, settings
+from .arguments import add_model_arguments, load_model, set_threads
 from .maps import MapStore, map_store
 from .scene import Scene, SceneError, load_scenes, scene_folders
-from .scenes import add_model_arguments, load_model, set_threads
 
 ORACLE = "oracle"
 ORACLE_LEVELS = np.concatenate([np.geomspace(0.002, 0.1, 14), np.linspace(0.12, 0.95, 24)])

@@ -36,12 +36,12 @@ from core.edit import EditSettings
 from core.points import DragPoints, make_points
 
 from . import model, report, settings
-from .methods import METHODS, WITHOUT_MODEL, Context
+from .arguments import add_model_arguments, load_model, set_threads
+from .context import Context
+from .methods import METHODS, NEED_NO_TRUTH, WITHOUT_MODEL
 from .scene import Scene
-from .scenes import add_model_arguments, load_model, set_threads
 
-USABLE = ("attention_drag", "attention_drag_composite", "attention_drag_raw", "attention_drag_truemask",
-          "fastdrag_raw", "fastdrag_move_raw", "latent_shift_raw", "cut_paste", "identity")  # fmt: skip
+USABLE = tuple(name for name in METHODS if name in NEED_NO_TRUTH)
 METRICS = ("mean_distance_px", "image_fidelity", "unet_evaluations", "seconds")
 DIFT_TIMESTEP = 261
 DIFT_BLOCK = 1

@@ -24,8 +24,8 @@ from core.grid import CELL
 from core.mask import soften
 
 from . import metrics, report
+from .arguments import set_threads
 from .scene import Scene, SceneError, load_scenes
-from .scenes import set_threads
 
 NAMES = (*METHODS, "auto", "best")
 

@@ -1,21 +1,53 @@
 """The methods that are compared. Each turns a scene into a picture (H, W, 3) in 0..1.
 
+Ours:
+
 attention_drag
     ``core.edit.edit`` with the given settings, from one click a drag, with its automatic mask.
-fastdrag
-    FastDrag (``benchmarks.fastdrag``) with the true mask, stretching as in its general formula. It inverts and samples
-    over the same noise levels, so at the same number of evaluations, with keys and values of the up blocks replaced by
-    those of the inversion at every step; it blends no background.
-fastdrag_move
-    The same with its special case for moving a whole object (every warpage vector is the drag itself).
-latent_shift
-    Clean latents moved by whole cells with the true mask, hole = the background's mean, decoded: no diffusion.
-cut_paste
-    Pixels moved with the true mask, the hole inpainted by OpenCV (Navier-Stokes): no model at all.
+
+Ours with one part changed for another, which tells who earned a figure (``benchmarks.switches``):
+
+ours_true_mask
+    The true mask in place of the automatic one.
+ours_true_field
+    The true mask, and the truth's own flow as the movement.
+ours_model_off, ours_model_off_true_mask
+    What sampling gives is replaced by the composed clean latent, then finished as ever: what is left is image
+    processing (behind the mask that attention found, or the true one).
+ours_attention_off
+    In finding the region, attention's correlation is replaced by mere nearness to the handle, exp(-distance / a tenth
+    of the shorter side); the picture's edges and colours do the rest.
+ours_picture_off
+    The region is attention's alone: it doesn't follow the picture's edges.
+
+Others:
+
 identity
     The source.
+cut_paste
+    Pixels moved by whole pixels with the true mask, the hole inpainted by OpenCV (``benchmarks.pasting``).
+cut_paste_automatic
+    The same with attention_drag's automatic mask.
+rigid_warp
+    Pixels moved by the true flow's best affine map with the true mask: the strongest paste.
+paste_img2img, paste_img2img_true_mask
+    A paste by the drags with attention_drag's automatic mask (the true one), then masked denoising of hole and rim by
+    the same model, at as many evaluations as attention_drag takes (``benchmarks.img2img``).
+latent_shift
+    Clean latents moved by whole cells with the true mask, hole = the background's mean, decoded: no diffusion.
+fastdrag
+    FastDrag (``benchmarks.fastdrag``) with the true mask as its region, stretching as in its general formula. It
+    inverts and samples over the same noise levels, so at the same number of evaluations, with keys and values of the up
+    blocks replaced by those of the inversion at every step; it blends no background.
+fastdrag_move
+    The same with its special case for moving a whole object (every warpage vector is the drag itself).
+geodrag
+    GeoDrag's plane field (``benchmarks.geodrag``) with the true mask as its region, over its own 7 of 10 steps, keys
+    and values as for fastdrag.
 autoencoder
     decode(encode(true edit)): the ceiling of everything that is decoded.
+truth
+    The true edit itself, for self-checks.
 
 What is decoded can be finished in three ways, and a comparison is fair only within one of them:
 
@@ -28,118 +60,41 @@ What is decoded can be finished in three ways, and a comparison is fair only wit
     In addition the moved element's own pixels at its destination, by the true mask; attention_drag by its own, as
     ``EditSettings.keep_element`` says, which gives its filled background the detail back as well.
 
-``attention_drag`` alone is finished as its settings say; ``fastdrag``, ``fastdrag_move``, ``latent_shift`` and
-``autoencoder`` alone are the composite, since that is the least an editor would do for them.
-``attention_drag_truemask`` is attention_drag with the true mask in place of the automatic one.
+``attention_drag`` alone is finished as its settings say; ``fastdrag``, ``fastdrag_move``, ``geodrag``, ``latent_shift``
+and ``autoencoder`` alone are the composite, since that is the least an editor would do for them.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import cv2
 import numpy as np
 import torch
 
 from core import composite as compositing
 from core import movement as moving
 from core.capture import CapturePlan
-from core.edit import EditResult, EditSettings, edit, finish
+from core.edit import EditSettings
 from core.grid import CELL, Grid
+from core.inversion import Inversion
 from core.movement import Movement
 from core.sampling import SampleSettings
 
-from . import fastdrag
-from .model import Model
+from . import fastdrag, geodrag, img2img, pasting, switches
+from .context import Context, Outcome
 from .scene import Scene
+from .switches import Variant
 
-INPAINT_RADIUS = 5
-HOLE_MARGIN = 2
-"""Pixels round the object that cut_paste takes for its soft edge: left in, it would be smeared over the hole."""
 TOUCHED = 0.05
 """Share of a cell from which latent_shift takes it for the object's."""
+Method = Callable[[Context], Outcome]
 
 
-@dataclass
-class Outcome:
-    """What a method gave.
-
-    Attributes:
-        image: (H, W, 3) float32 in 0..1.
-        seconds: it took.
-        evaluations: of the U-Net.
-        mask: the automatic mask (H, W), where the method makes one.
-        region: what it was allowed to change, (H, W), where it knows.
-    """
-
-    image: np.ndarray
-    seconds: float
-    evaluations: int
-    mask: np.ndarray | None = None
-    region: np.ndarray | None = None
-
-
-@dataclass
-class Context:
-    """One scene and what several methods share on it: the variants of one edit are decoded from one run."""
-
-    scene: Scene
-    model: Model | None
-    settings: EditSettings
-    kept: dict[str, tuple[object, float, int]] = field(default_factory=dict)
-
-    def once(self, key: str, run: Callable[[], object]) -> tuple[object, float, int]:
-        """The result of ``run``, its seconds and its evaluations; run at the first call only."""
-        if key not in self.kept:
-            before, start = self._evaluations(), time.perf_counter()
-            result = run()
-            self.kept[key] = (result, time.perf_counter() - start, self._evaluations() - before)
-        return self.kept[key]
-
-    def timed(self, run: Callable[[], np.ndarray]) -> Outcome:
-        """The outcome of a method that shares nothing."""
-        before, start = self._evaluations(), time.perf_counter()
-        image = run()
-        return Outcome(image, time.perf_counter() - start, self._evaluations() - before)
-
-    @property
-    def needed(self) -> Model:
-        """The model; methods that call for it are only run with one."""
-        if self.model is None:
-            raise RuntimeError("this method needs a model")
-        return self.model
-
-    def _evaluations(self) -> int:
-        return self.model.evaluations if self.model is not None else 0
-
-
-def attention_drag(context: Context) -> Outcome:
-    """The method as it is shipped."""
-    (result, _), seconds, evaluations = _edited(context, False)
-    return _outcome(result.image, result, seconds, evaluations)
-
-
-def attention_drag_truemask(context: Context) -> Outcome:
-    """What a perfect mask would give."""
-    (result, _), seconds, evaluations = _edited(context, True)
-    return _outcome(result.image, result, seconds, evaluations)
-
-
-def attention_drag_finished(context: Context) -> Outcome:
-    """With the source's pixels in background and element."""
-    return _finished(context, replace(context.settings, keep_pixels=True, keep_element=True))
-
-
-def attention_drag_composite(context: Context) -> Outcome:
-    """With the source's pixels in the background."""
-    return _finished(context, replace(context.settings, keep_pixels=True, keep_element=False))
-
-
-def attention_drag_raw(context: Context) -> Outcome:
-    """The decoder's picture."""
-    return _finished(context, replace(context.settings, keep_pixels=False, keep_element=False))
+def ours(variant: Variant, **finish: bool) -> Method:
+    """Ours, as a variant; ``finish`` replaces ``keep_pixels`` and ``keep_element``."""
+    return lambda context: switches.run(context, variant, replace(context.settings, **finish))
 
 
 def fastdrag_stretch(context: Context) -> Outcome:
@@ -150,6 +105,23 @@ def fastdrag_stretch(context: Context) -> Outcome:
 def fastdrag_move(context: Context) -> Outcome:
     """FastDrag moving a whole object, decoded."""
     return _fastdrag(context, False)
+
+
+def geodrag_plane(context: Context) -> Outcome:
+    """GeoDrag's plane field, decoded."""
+    scene, host = context.scene, context.needed.host
+    grid = _grid(scene)
+    plan = CapturePlan(correlation_steps=1, consistency_sides=("up",))
+
+    def run() -> np.ndarray:
+        latent = host.encode(grid.pad_image(scene.image))
+        inversion = host.invert(latent, host.sigmas(geodrag.STEPS, geodrag.STRENGTH), plan, 0, None)
+        start = geodrag.warp(
+            inversion.noisy, inversion.clean, float(inversion.sigmas[0]), *_true_mask_in_cells(scene)
+        )
+        return _sampled_as_they_do(context, inversion, start)
+
+    return context.timed(run)
 
 
 def latent_shift(context: Context) -> Outcome:
@@ -181,32 +153,52 @@ def latent_shift(context: Context) -> Outcome:
 
 def cut_paste(context: Context) -> Outcome:
     """Pixels moved, hole inpainted."""
-    scene = context.scene
+    pasted, cost = context.measured(lambda: pasting.cut_and_paste(context.scene, context.scene.object_mask))
+    return Outcome(pasted.image, cost.seconds, cost.evaluations, region=pasted.free)
 
-    def run() -> np.ndarray:
-        hole = cv2.dilate((scene.object_mask > 0.05).astype(np.uint8), np.ones((2 * HOLE_MARGIN + 1,) * 2, np.uint8))
-        # A plane at a time, since OpenCV inpaints colour only in 8 bits; Telea's method breaks on floats.
-        planes = [np.ascontiguousarray(scene.source[..., channel]) for channel in range(3)]
-        background = [cv2.inpaint(plane, hole, INPAINT_RADIUS, cv2.INPAINT_NS) for plane in planes]
-        result = np.where(hole[..., None] > 0, np.stack(background, -1), scene.source)
-        height, width = scene.size
-        drags = scene.drags()
-        ways = [np.rint(target - handle).astype(int) for handle, target in drags]
-        y, x = np.mgrid[:height, :width]
-        distances = np.stack([np.hypot(x + 0.5 - handle[0], y + 0.5 - handle[1]) for handle, _ in drags])
-        # Strangers' scenes may drag parts of one object apart: each pixel goes with the nearest handle.
-        nearest = distances.argmin(0) if len({tuple(way) for way in ways}) > 1 else np.zeros((height, width), int)
-        for index, (dx, dy) in enumerate(ways):
-            alpha = np.where(nearest == index, scene.object_mask, 0)
-            result = _paste(result, scene.source, alpha, int(dx), int(dy))
-        return result.astype(np.float32)
 
-    return context.timed(run)
+def rigid_warp(context: Context) -> Outcome:
+    """Pixels moved by the true flow's best affine map, hole inpainted."""
+    truth = context.truth
+    pasted, cost = context.measured(lambda: pasting.rigid_warp(context.scene, truth))
+    return Outcome(pasted.image, cost.seconds, cost.evaluations, region=pasted.free)
+
+
+def cut_paste_automatic(context: Context) -> Outcome:
+    """The same with our automatic mask."""
+    found, cost = switches.found(context, "automatic")
+    mask = found.element[0].cpu().numpy()
+    pasted, own = context.measured(lambda: pasting.cut_and_paste(context.scene, mask))
+    return Outcome(pasted.image, (cost + own).seconds, (cost + own).evaluations, mask, pasted.free)
+
+
+def paste_img2img(true_mask: bool) -> Method:
+    """A paste, hole and rim repainted by the model."""
+
+    def run(context: Context) -> Outcome:
+        scene, host = context.scene, context.needed.host
+        mask = scene.object_mask if true_mask else switches.found(context, "automatic")[0].element[0].cpu().numpy()
+        evaluations = switches.evaluations(context)
+        strength = float(context.options.get("paste_img2img_strength", img2img.STRENGTH))
+        # The mask is given to it, as a person's would be: only its own work is counted.
+        (image, free), cost = context.measured(
+            lambda: img2img.repaint(host, pasting.cut_and_paste(scene, mask), evaluations, strength)
+        )
+        return Outcome(image, cost.seconds, cost.evaluations, None if true_mask else mask, free)
+
+    return run
 
 
 def identity(context: Context) -> Outcome:
     """Nothing done."""
-    return context.timed(lambda: context.scene.source)
+    outcome = context.timed(lambda: context.scene.source)
+    return replace(outcome, region=np.zeros(context.scene.size, np.float32))
+
+
+def truth(context: Context) -> Outcome:
+    """The true edit."""
+    outcome = context.timed(lambda: context.scene.target)
+    return replace(outcome, region=context.truth.changed.astype(np.float32))
 
 
 def autoencoder(context: Context) -> Outcome:
@@ -257,82 +249,89 @@ def true_region(scene: Scene, settings: EditSettings) -> torch.Tensor:
     return compositing.region_mask(true_movement(scene, settings), settings.margin, settings.feather)
 
 
-DECODED: dict[str, Callable[[Context], Outcome]] = {
+DECODED: dict[str, Method] = {
     "fastdrag": fastdrag_stretch,
     "fastdrag_move": fastdrag_move,
+    "geodrag": geodrag_plane,
     "latent_shift": latent_shift,
     "autoencoder": autoencoder,
 }
-METHODS: dict[str, Callable[[Context], Outcome]] = {
-    "attention_drag": attention_drag,
-    "attention_drag_finished": attention_drag_finished,
-    "attention_drag_composite": attention_drag_composite,
-    "attention_drag_raw": attention_drag_raw,
-    "attention_drag_truemask": attention_drag_truemask,
+METHODS: dict[str, Method] = {
+    "attention_drag": ours(Variant()),
+    "attention_drag_finished": ours(Variant(), keep_pixels=True, keep_element=True),
+    "attention_drag_composite": ours(Variant(), keep_pixels=True, keep_element=False),
+    "attention_drag_raw": ours(Variant(), keep_pixels=False, keep_element=False),
+    "ours_true_mask": ours(Variant("true_mask")),
+    "ours_true_field": ours(Variant("true_field")),
+    "ours_model_off": ours(Variant(model=False)),
+    "ours_model_off_true_mask": ours(Variant("true_mask", model=False)),
+    "ours_attention_off": ours(Variant("attention_off")),
+    "ours_picture_off": ours(Variant("picture_off")),
+    "identity": identity,
+    "cut_paste": cut_paste,
+    "cut_paste_automatic": cut_paste_automatic,
+    "rigid_warp": rigid_warp,
+    "paste_img2img": paste_img2img(true_mask=False),
+    "paste_img2img_true_mask": paste_img2img(true_mask=True),
     **{name: composited(method) for name, method in DECODED.items()},
     **{f"{name}_composite": composited(method) for name, method in DECODED.items()},
     **{f"{name}_finished": composited(method, element=True) for name, method in DECODED.items()},
     **{f"{name}_raw": plain(method) for name, method in DECODED.items()},
-    "cut_paste": cut_paste,
-    "identity": identity,
+    "truth": truth,
 }
-WITHOUT_MODEL = frozenset({"cut_paste", "identity"})
+WITHOUT_MODEL = frozenset({"cut_paste", "rigid_warp", "identity", "truth"})
+NEED_NO_TRUTH = frozenset(
+    {"attention_drag", "attention_drag_finished", "attention_drag_composite", "attention_drag_raw", "ours_model_off",
+     "ours_attention_off", "ours_picture_off", "cut_paste_automatic", "paste_img2img", "identity", "fastdrag_raw",
+     "fastdrag_move_raw", "geodrag_raw", "latent_shift_raw"}
+)  # fmt: skip
+"""Methods for pictures of which nobody knows the true edit. FastDrag's and GeoDrag's region is there the user's mask of
+what may change, as in their papers."""
 
 
-def _shared(context: Context, method: Callable[[Context], Outcome]) -> Outcome:
-    return context.once(method.__name__, lambda: method(context))[0]
+def _shared(context: Context, method: Method) -> Outcome:
+    return context.once(f"method {method.__name__}", lambda: method(context))[0]
 
 
-def _edited(context: Context, true_mask: bool) -> tuple[tuple[EditResult, torch.Tensor], float, int]:
-    scene, host = context.scene, context.needed.host
-
-    def run() -> tuple[EditResult, torch.Tensor]:
-        mask = (scene.mask > 0.5).float() if true_mask else None
-        result = edit(host, scene.image, scene.points, context.settings, mask=mask)
-        return result, host.sampled
-
-    return context.once(f"edit {true_mask}", run)
-
-
-def _finished(context: Context, settings: EditSettings) -> Outcome:
-    (result, latent), seconds, evaluations = _edited(context, False)
-    image = finish(context.needed.host, context.scene.image, latent, result.drag, settings)
-    return _outcome(image, result, seconds, evaluations)
+def _true_mask_in_cells(scene: Scene) -> tuple[np.ndarray, list[tuple[float, float]], list[tuple[float, float]]]:
+    """(mask (h, w) bool, handles, targets) with points as indices of cells."""
+    grid = _grid(scene)
+    mask = grid.image_mask_to_cells(scene.mask)[0].numpy() >= 0.5
+    ends = [
+        [tuple(value - 0.5 for value in grid.to_cells(point)) for point in points]
+        for points in ([pair.handle for pair in scene.points.pairs], [pair.target for pair in scene.points.pairs])
+    ]
+    return mask, ends[0], ends[1]
 
 
-def _outcome(image: torch.Tensor, result: EditResult, seconds: float, evaluations: int) -> Outcome:
-    return Outcome(_picture(image), seconds, evaluations, result.mask[0].numpy(), result.region[0].numpy())
+def _up_blocks(inversion: Inversion) -> Inversion:
+    """An inversion of which the up blocks' keys and values alone are read."""
+    layers = tuple(layer for layer in inversion.consistency_layers if layer.side == "up")
+    names = {layer.name for layer in layers}
+    tokens = inversion.tokens
+    if tokens is not None:
+        tokens = tuple({name: kept for name, kept in step.items() if name in names} for step in tokens)
+    return replace(inversion, consistency_layers=layers, tokens=tokens)
+
+
+def _sampled_as_they_do(context: Context, inversion: Inversion, start: torch.Tensor) -> np.ndarray:
+    """The picture of a dragged latent, sampled with the inversion's keys and values in the up blocks."""
+    host, grid = context.needed.host, _grid(context.scene)
+    sampling = SampleSettings(consistency="replace", consistency_share=1.0, preserve=0.0)
+    start = start.to(context.needed.device)
+    return _picture(grid.crop_image(host.decode(host.sample(_up_blocks(inversion), start, None, None, sampling, None))))
 
 
 def _fastdrag(context: Context, stretch: bool) -> Outcome:
-    scene, host, settings = context.scene, context.needed.host, context.settings
-    grid = _grid(scene)
-    plan = CapturePlan(correlation_steps=1, consistency_sides=("up",))
+    # Where the source lies does not depend on what is recorded: ours and theirs share the inversion.
+    inversion, cost = switches.inverted(context)
 
     def run() -> np.ndarray:
-        latent = host.encode(grid.pad_image(scene.image))
-        sigmas = host.sigmas(settings.steps, settings.strength)
-        inversion = host.invert(latent, sigmas, plan, settings.refinements, None)
-        mask = grid.image_mask_to_cells(scene.mask)[0].numpy() >= 0.5
-        handles = [tuple(value - 0.5 for value in grid.to_cells(pair.handle)) for pair in scene.points.pairs]
-        targets = [tuple(value - 0.5 for value in grid.to_cells(pair.target)) for pair in scene.points.pairs]
-        start = fastdrag.warp(inversion.noisy, mask, handles, targets, stretch).to(latent.device)
-        sampling = SampleSettings(consistency="replace", consistency_share=1.0, preserve=0.0)
-        return _picture(grid.crop_image(host.decode(host.sample(inversion, start, None, None, sampling, None))))
+        mask, handles, targets = _true_mask_in_cells(context.scene)
+        return _sampled_as_they_do(context, inversion, fastdrag.warp(inversion.noisy, mask, handles, targets, stretch))
 
-    return context.timed(run)
-
-
-def _paste(canvas: np.ndarray, source: np.ndarray, alpha: np.ndarray, dx: int, dy: int) -> np.ndarray:
-    height, width = alpha.shape
-    top, left, bottom, right = max(dy, 0), max(dx, 0), min(height + dy, height), min(width + dx, width)
-    if bottom <= top or right <= left:
-        return canvas
-    result = canvas.copy()
-    share = alpha[top - dy : bottom - dy, left - dx : right - dx, None]
-    there = result[top:bottom, left:right]
-    result[top:bottom, left:right] = there + share * (source[top - dy : bottom - dy, left - dx : right - dx] - there)
-    return result
+    image, own = context.measured(run)
+    return Outcome(image, (cost + own).seconds, (cost + own).evaluations)
 
 
 def _grid(scene: Scene) -> Grid:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from core.backends.diffusers import DiffusersDenoiser, DiffusersVae
+from core.backends.diffusers import load as load_components
 from core.drag import Drag
 from core.hooks import AttentionHooks, Denoiser
 from core.host import Autoencoder, DirectHost, OnStep
@@ -59,11 +60,13 @@ class Model:
         host: for ``core.edit.edit`` and its parts.
         counter: the denoiser under the host.
         description: name, files and their hashes, for reports.
+        device: where it runs.
     """
 
     host: RecordingHost
     counter: CountingDenoiser
     description: dict[str, Any] = field(default_factory=dict)
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def evaluations(self) -> int:
@@ -86,20 +89,25 @@ class ChannelsLast:
         return self._vae.decode(latent).movedim(1, -1)
 
 
-def load(folder: Path | None = None, weights: Path | None = None, stand_in: bool = False) -> Model:
+def load(
+    path: Path | None = None, weights: Path | None = None, stand_in: bool = False, device: str | None = None
+) -> Model:
     """Loads the model.
 
     Args:
-        folder: a local diffusers folder (unet, vae, scheduler); None for the demo model at its narrow width, which
-            computes the same as the shipped wide one in a fraction of the time.
+        path: a local diffusers folder (unet, vae, scheduler) or a checkpoint in one .safetensors file; None for the
+            demo model at its narrow width, which computes the same as the shipped wide one in a fraction of the time.
         weights: folder of the narrow weights; None for those in the repository.
         stand_in: untrained weights, to try the plumbing.
+        device: for ``path``: where to run it; None takes the machine's accelerator (in float16), or the CPU (in
+        float32).
 
     Raises:
         FileNotFoundError: there are no weights.
+        InputError: ``path`` holds no model that can be used.
     """
-    if folder is not None:
-        return _from_diffusers(Path(folder))
+    if path is not None:
+        return _from_files(Path(path), device)
     return _narrow(weights, stand_in)
 
 
@@ -120,20 +128,21 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _from_diffusers(folder: Path) -> Model:
-    from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
-
-    if not (folder / "unet").is_dir() or not (folder / "vae").is_dir():
-        raise FileNotFoundError(f"{folder}: not a diffusers folder (it needs unet/, vae/ and scheduler/).")
-    tiny = "AutoencoderTiny" in (folder / "vae" / "config.json").read_text("utf-8")
-    kind = AutoencoderTiny if tiny else AutoencoderKL
-    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", torch_dtype=torch.float32).eval()
-    vae = kind.from_pretrained(folder, subfolder="vae", torch_dtype=torch.float32).eval()
-    scheduler = DDIMScheduler.from_pretrained(folder, subfolder="scheduler")
-    denoiser = DiffusersDenoiser(unet.requires_grad_(False), scheduler)
-    files = [path for path in sorted(folder.glob("*/*")) if path.suffix in (".safetensors", ".bin")]
-    description = {"name": folder.name, "files": {f"{p.parent.name}/{p.name}": _hash(p) for p in files}}
-    return make(denoiser, DiffusersVae(vae.requires_grad_(False)), denoiser.sigma, description)
+def _from_files(path: Path, device: str | None) -> Model:
+    if device is None:
+        accelerator = getattr(torch, "accelerator", None)
+        device = accelerator.current_accelerator() if accelerator and accelerator.is_available() else "cpu"
+    place = torch.device(device)
+    parts = load_components(path, place, torch.float32 if place.type == "cpu" else torch.float16)
+    denoiser = DiffusersDenoiser(parts.unet, parts.scheduler)
+    files = [path] if path.is_file() else [file for file in sorted(path.glob("*/*.safetensors"))]
+    description = {
+        "name": path.name, "device": str(place),
+        "files": {str(file.relative_to(path.parent if path.is_file() else path)): _hash(file) for file in files},
+    }  # fmt: skip
+    loaded = make(denoiser, DiffusersVae(parts.vae), denoiser.sigma, description)
+    loaded.device = place
+    return loaded
 
 
 def _narrow(folder: Path | None, stand_in: bool) -> Model:

@@ -41,8 +41,8 @@ from core.inversion import Guess, Inversion, invert
 from core.sampling import SampleSettings
 
 from . import metrics, model, report, settings
+from .arguments import add_model_arguments, load_model, set_threads
 from .scene import Scene, SceneError, load_scenes, scene_folders
-from .scenes import add_model_arguments, load_model, set_threads
 
 STRENGTHS = (0.4, 0.7, 1.0)
 REFINEMENTS = (0, 1, 2)

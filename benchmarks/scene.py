@@ -7,12 +7,26 @@ A scene is a folder::
     NAME/object_mask.png   where the object is in the source (grey; its alpha if it is soft)
     NAME/target_mask.png   where it is in the true edit
     NAME/points.json       the drags, in the nodes' format
-    NAME/meta.json         anything, optional; "background" names the kind of background
+    NAME/meta.json         anything, optional; "background" names the kind of background, "family" and "domain" the
+                           groups that reports are told by
+
+A rendered scene knows more of its truth, in files that others lack (``benchmarks.truth`` derives what can be)::
+
+    NAME/moved.png, moved_after.png   as object_mask.png and target_mask.png, which may then be left out
+    NAME/changed.png       where the true edit differs from the source
+    NAME/light.png         changed, though neither the object nor what it hid is there
+    NAME/old_shadow.png    of light: the shadow that must go
+    NAME/new_shadow.png    of light: the shadow that must come
+    NAME/revealed.png      what the object hid
+    NAME/flow.npz          "flow": float32 (H, W, 2), where (x, y) the surface point seen at each pixel of the source
+                           is after the edit, in px, a pixel's centre being a whole number; NaN where it did not move.
+                           "visible": bool (H, W), whether it is seen there
 """
 
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +39,8 @@ from PIL import Image
 from core.points import DragPoints, parse_points
 
 KIND_KEYS = ("background_kind", "background", "kind")
+AREAS = ("changed", "light", "old_shadow", "new_shadow", "revealed")
+"""Optional masks, by the names of their files."""
 
 
 class SceneError(ValueError):
@@ -41,6 +57,9 @@ class Scene:
         object_mask, target_mask: (H, W) float32 in 0..1.
         points: the drags, bound to the image's size.
         meta: what ``meta.json`` holds.
+        flow: (H, W, 2) float32 or None, ``flow.npz``'s.
+        visible: (H, W) bool or None, ``flow.npz``'s.
+        areas: name (of ``AREAS``) -> (H, W) bool, those that the scene's files hold.
     """
 
     name: str
@@ -50,6 +69,9 @@ class Scene:
     target_mask: np.ndarray
     points: DragPoints
     meta: dict[str, Any] = field(default_factory=dict)
+    flow: np.ndarray | None = None
+    visible: np.ndarray | None = None
+    areas: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -66,6 +88,20 @@ class Scene:
             if isinstance(value, str) and value:
                 return value.split(":", 1)[0]
         return None
+
+    @property
+    def domain(self) -> str:
+        """The kind of picture: "worlds" for one that knows its flow, else what ``meta.json`` says, else "drawn"."""
+        if self.flow is not None:
+            return "worlds"
+        named = self.meta.get("domain")
+        return named if isinstance(named, str) and named else "drawn"
+
+    @property
+    def family(self) -> str:
+        """The kind of edit or of picture within its domain: ``meta.json``'s "family", else its kind of background."""
+        named = self.meta.get("family")
+        return named if isinstance(named, str) and named else self.kind or "other"
 
     @property
     def image(self) -> torch.Tensor:
@@ -92,9 +128,11 @@ def load_scene(folder: Path) -> Scene:
     folder = Path(folder)
     source = _read(folder, "source.png", "RGB")
     target = _read(folder, "target.png", "RGB")
-    object_mask = _read(folder, "object_mask.png", "L")
-    target_mask = _read(folder, "target_mask.png", "L")
-    for name, array in (("target.png", target), ("object_mask.png", object_mask), ("target_mask.png", target_mask)):
+    object_mask = _read(folder, _either(folder, "object_mask.png", "moved.png"), "L")
+    target_mask = _read(folder, _either(folder, "target_mask.png", "moved_after.png"), "L")
+    areas = {name: _read(folder, f"{name}.png", "L") > 0.5 for name in AREAS if (folder / f"{name}.png").exists()}
+    sized = {"target.png": target, "object_mask.png": object_mask, "target_mask.png": target_mask}
+    for name, array in (sized | {f"{name}.png": area for name, area in areas.items()}).items():
         if array.shape[:2] != source.shape[:2]:
             raise SceneError(
                 f"{folder}: {name} is {array.shape[1]}x{array.shape[0]} px, "
@@ -112,9 +150,10 @@ def load_scene(folder: Path) -> Scene:
             meta = json.loads((folder / "meta.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise SceneError(f"{folder}: meta.json: {error}") from error
+    flow, visible = _read_flow(folder, source.shape[:2])
     return Scene(
         folder.name, source, target, object_mask, target_mask, points.on_image(*source.shape[:2]),
-        meta if isinstance(meta, dict) else {},
+        meta if isinstance(meta, dict) else {}, flow, visible, areas,
     )  # fmt: skip
 
 
@@ -140,6 +179,25 @@ def load_scenes(root: Path, limit: int | None = None) -> Iterator[Scene | SceneE
             yield load_scene(folder)
         except SceneError as error:
             yield error
+
+
+def _either(folder: Path, first: str, second: str) -> str:
+    """The first of two names for one file, unless only the second is there."""
+    return second if not (folder / first).exists() and (folder / second).exists() else first
+
+
+def _read_flow(folder: Path, size: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    path = folder / "flow.npz"
+    if not path.exists():
+        return None, None
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            flow, visible = held["flow"].astype(np.float32), held["visible"].astype(bool)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SceneError(f"{folder}: flow.npz: {error}") from error
+    if flow.shape != (*size, 2) or visible.shape != tuple(size):
+        raise SceneError(f"{folder}: flow.npz: flow {flow.shape} and visible {visible.shape} for {size} px.")
+    return flow, visible
 
 
 def _read(folder: Path, name: str, mode: str) -> np.ndarray:

@@ -1,14 +1,24 @@
-"""Quality on scenes whose true edit is known: ``python -m benchmarks.scenes --scenes DIR --out report.json``.
+"""Quality on scenes whose true edit is known, and a look at pictures of which it is not::
 
-Runs each method on each scene through the Python core, prints a table and writes a report::
+    python -m benchmarks.scenes --scenes WORLDS PHOTOGRAPHIC DRAWN --out report.json --sheet sheet.png --processes 2
+    python -m benchmarks.scenes --pictures DIR --out pictures.json --sheet pictures.png
+    python -m benchmarks.scenes --scenes WORLDS --self-check
 
-    {"methods": {NAME: {METRIC: {mean, ci_low, ci_high, n}}},      over all scenes, 95 % bootstrap intervals
-     "backgrounds": {KIND: {NAME: {METRIC: ...}}},                 by the kind of background that meta.json names
+Runs each method on each scene through the Python core, prints tables and writes a report::
+
+    {"groups": {GROUP: {"scenes": count,                          "all", each domain, each family ("worlds/slide")
+                        "methods": {NAME: {FIGURE: {mean, ci_low, ci_high, n}}},    95 % bootstrap over scenes
+                        "differences": {NAME: {FIGURE: {...}}}}}, the reference's minus NAME's, on the same scenes
+     "worst": {WHOLE: {NAME: {FIGURE: {mean, group}}}},           the worst domain of all, the worst family of a domain
      "failures": {NAME: count}, "failed": [{scene, method, error}],
-     "scenes": {SCENE: {kind, size, methods: {NAME: {METRIC: value}}}},
-     "settings": {...}}                                            every parameter, the model's hashes, versions
+     "self_check": [{question, holds, detail}],
+     "scenes": {SCENE: {domain, family, size, pixels, source_errors, methods: {NAME: {FIGURE: value, errors}}}},
+     "pictures": {"groups", "failures", "failed", "scenes"},      of --pictures
+     "settings": {...}}                                           every parameter, the model's hashes, versions
 
-What each figure means is told in ``benchmarks.metrics``, what each method does in ``benchmarks.methods``.
+What each figure means is told in ``benchmarks.judging``, ``benchmarks.tracking`` and ``benchmarks.metrics``, what each
+method does in ``benchmarks.methods``. Beside the report lies a folder with a file and the results' pictures for each
+scene: a run that was stopped goes on from there (``benchmarks.running``).
 """
 
 from __future__ import annotations
@@ -16,221 +26,271 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from core.edit import EditSettings
+from core.errors import InputError
 
-from . import metrics, model, report, settings, sheet
-from .methods import INPAINT_RADIUS, METHODS, WITHOUT_MODEL, Context, Outcome
-from .scene import Scene, SceneError, load_scenes, scene_folders
+from . import img2img, judging, metrics, model, pasting, report, running, self_check, settings, sheet, tracking
+from .arguments import add_model_arguments, load_model, set_threads
+from .methods import METHODS, NEED_NO_TRUTH, WITHOUT_MODEL
+from .running import Item, Job
+from .scene import SceneError
 
-DEFAULT_METHODS = "attention_drag,fastdrag,cut_paste,latent_shift,identity"
-EXTRA_METRICS = ("background_psnr_strict",)
+DEFAULT_METHODS = (
+    "attention_drag,ours_true_mask,ours_true_field,ours_model_off,ours_model_off_true_mask,ours_attention_off,"
+    "ours_picture_off,paste_img2img,paste_img2img_true_mask,rigid_warp,cut_paste,geodrag,fastdrag,latent_shift,"
+    "autoencoder,identity"
+)
+DEFAULT_METHODS_OF_PICTURES = (
+    "attention_drag,ours_model_off,ours_attention_off,ours_picture_off,paste_img2img,cut_paste_automatic,fastdrag_raw,"
+    "geodrag_raw,identity"
+)
+REFERENCE = "attention_drag"
 
 
 @dataclass
 class Results:
-    """What has been measured so far."""
+    """What has been measured so far; ``scenes`` by name, pictures without a truth apart."""
 
     methods: list[str]
+    methods_of_pictures: list[str] = field(default_factory=list)
     scenes: dict[str, dict[str, Any]] = field(default_factory=dict)
-    failed: list[dict[str, str]] = field(default_factory=list)
+    pictures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+    broken_pictures: dict[str, str] = field(default_factory=dict)
 
-    def rows(self, method: str, kind: str | None = None) -> list[dict[str, Any]]:
-        """One method's figures on every scene (of a kind) on which it ran."""
-        return [
-            entry["methods"][method]
-            for entry in self.scenes.values()
-            if method in entry["methods"] and (kind is None or entry["kind"] == kind)
-        ]
+    def add(self, item: Item, entry: dict[str, Any]) -> None:
+        """Takes one scene's entry; a scene that couldn't be read counts as failed for every method."""
+        if "broken" in entry:
+            (self.broken if item.known else self.broken_pictures)[item.name] = entry["broken"]
+        else:
+            (self.scenes if item.known else self.pictures)[item.name] = entry
 
-    def failures(self) -> dict[str, int]:
-        """Number of failed scenes of each method."""
-        return {name: sum(entry["method"] == name for entry in self.failed) for name in self.methods}
-
-    def as_report(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def as_report(self, parameters: dict[str, Any], against: str | None = REFERENCE) -> dict[str, Any]:
         """The report's layout (see the module's docstring)."""
-        names = (*report.METRICS, *EXTRA_METRICS)
-        kinds = sorted({entry["kind"] for entry in self.scenes.values() if entry["kind"] is not None})
+        written = self._part(self.methods, self.scenes, self.broken, against)
+        if self.scenes:
+            found = self_check.check(written["scenes"])
+            written["self_check"] = [vars(finding) for finding in found]
+        if self.pictures or self.broken_pictures:
+            written["pictures"] = self._part(
+                self.methods_of_pictures, self.pictures, self.broken_pictures, None
+            )
+        written["settings"] = parameters
+        return written
+
+    @staticmethod
+    def _part(
+        methods: Sequence[str], scenes: Mapping[str, dict[str, Any]], broken: Mapping[str, str], against: str | None
+    ) -> dict[str, Any]:
+        # Files of earlier runs may hold methods that nobody asked for now.
+        shown = {
+            name: {
+                **scenes[name],
+                "methods": {key: row for key in methods if (row := scenes[name]["methods"].get(key))},
+            }
+            for name in sorted(scenes)
+        }
+        failed = [
+            {"scene": name, "method": method, "error": why}
+            for name, why in sorted(broken.items())
+            for method in methods
+        ]
+        failed += [
+            {"scene": name, "method": method, "error": why}
+            for name, entry in shown.items()
+            for method, why in entry["failed"].items()
+            if method in methods
+        ]
+        groups = report.grouped(shown, methods, against) if shown else {}
         return {
-            "methods": {name: report.summarise(self.rows(name), names) for name in self.methods},
-            "backgrounds": {
-                kind: {name: report.summarise(self.rows(name, kind), names) for name in self.methods}
-                for kind in kinds
-            },
-            "failures": self.failures(),
-            "failed": self.failed,
-            "scenes": self.scenes,
-            "settings": parameters,
+            "groups": groups,
+            "worst": report.worst(groups),
+            "failures": {name: sum(entry["method"] == name for entry in failed) for name in methods},
+            "failed": failed,
+            "scenes": shown,
         }
 
 
-def run_scene(
-    scene: Scene, methods: Sequence[str], loaded: model.Model | None, edit_settings: EditSettings, results: Results
-) -> dict[str, Outcome]:
-    """Runs the methods on one scene into ``results``; gives back what they made."""
-    context = Context(scene, loaded, edit_settings)
-    entry: dict[str, Any] = {"kind": scene.kind, "size": list(scene.size), "methods": {}}
-    results.scenes[scene.name] = entry
-    outcomes = {}
-    for name in methods:
-        try:
-            outcome = METHODS[name](context)
-            if not np.isfinite(outcome.image).all():
-                raise ValueError("the result holds NaN or infinite values")
-            figures = metrics.measure(scene, outcome.image)
-        except Exception as error:  # whatever breaks on one scene must not cost the others
-            results.failed.append(
-                {"scene": scene.name, "method": name, "error": f"{type(error).__name__}: {error}"}
-            )
-            continue
-        if outcome.mask is not None:
-            figures["mask_iou"] = metrics.iou(outcome.mask, scene.object_mask)
-        entry["methods"][name] = {
-            **figures, "unet_evaluations": outcome.evaluations, "seconds": outcome.seconds
-        }  # fmt: skip
-        outcomes[name] = outcome
-    return outcomes
-
-
-def run(
-    root: Path, methods: Sequence[str], loaded: model.Model | None, edit_settings: EditSettings,
-    limit: int | None = None, sheet_path: Path | None = None, sheet_rows: int = 24,
-    after_each: Callable[[Results], None] | None = None,
-) -> Results:
-    """Runs all scenes under ``root``; a broken folder counts as failed for every method.
-
-    ``after_each`` gets the results so far after each scene, so that a run that is stopped leaves a report.
-
-    Raises:
-        SceneError: ``root`` holds no scenes.
-    """
-    results = Results(list(methods))
-    rows = []
-    total = len(scene_folders(root, limit))
-    for number, scene in enumerate(load_scenes(root, limit), start=1):
-        if isinstance(scene, SceneError):
-            _note(f"[{number}/{total}] broken scene: {scene}")
-            name = str(scene).split(":", 1)[0]
-            results.failed += [{"scene": name, "method": method, "error": str(scene)} for method in methods]
-            continue
-        start = time.perf_counter()
-        known = len(results.failed)
-        outcomes = run_scene(scene, methods, loaded, edit_settings, results)
-        _note(f"[{number}/{total}] {scene.name}: {time.perf_counter() - start:.1f} s")
-        for failure in results.failed[known:]:
-            _note(f"    {failure['method']}: {failure['error']}")
-        if after_each is not None:
-            after_each(results)
-        if sheet_path is not None and len(rows) < sheet_rows:
-            rows.append(sheet.row(scene, outcomes, results.scenes[scene.name]["methods"], methods))
-            sheet.write(sheet_path, rows, methods)
-    return results
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments by which all benchmarks choose their model and settings."""
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a local diffusers folder; default: the demo model")
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="folder of the demo model's narrow weights")
-    parser.add_argument("--stand-in", action="store_true", help="untrained weights, to try the plumbing")
-    parser.add_argument("--settings", nargs="*", default=[], metavar="NAME=VALUE",
-                        help="replace settings of EditSettings, e.g. steps=20 sample.preserve=0.5")  # fmt: skip
-    parser.add_argument("--threads", type=int, help="of torch and OpenCV")
-
-
-def load_model(args: argparse.Namespace) -> model.Model:
-    """The model that the arguments name."""
-    return model.load(args.model, args.weights, args.stand_in)
-
-
-def set_threads(count: int | None) -> None:
-    """Limits the threads of everything that computes here."""
-    if count:
-        import cv2
-
-        torch.set_num_threads(count)
-        cv2.setNumThreads(count)
+def parser_of_arguments() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scenes", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--scenes", type=Path, nargs="+", default=[], metavar="DIR", help="folders of scenes")
+    parser.add_argument("--pictures", type=Path, nargs="+", default=[], metavar="DIR",
+                        help="folders of pictures with drags and no true edit (benchmarks.photographs)")  # fmt: skip
+    parser.add_argument("--side", type=int, help="shrink --pictures to this shorter side, px")
+    parser.add_argument("--methods", help=f"any of {', '.join(METHODS)}; default for --scenes: {DEFAULT_METHODS}; "
+                                          f"for --pictures: {DEFAULT_METHODS_OF_PICTURES}")  # fmt: skip
+    parser.add_argument("--against", default=REFERENCE, help="whose differences from the others are told")
+    parser.add_argument("--out", type=Path, default=Path("report.json"))
+    parser.add_argument("--work", type=Path, metavar="DIR", help="the scenes' files; default: beside --out")
+    parser.add_argument("--markdown", type=Path, metavar="FILE.md", help="the README's tables")
+    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="pictures of every family side by side")
+    parser.add_argument("--sheet-rows", type=int, default=24)
+    parser.add_argument("--sheet-methods", help="columns of the sheet; default: all methods")
+    parser.add_argument("--limit", type=int, help="only the first N scenes of each folder")
+    parser.add_argument("--per-family", type=int, help="only the first N scenes of each family")
+    parser.add_argument("--processes", type=int, default=1, help="split the scenes over N processes of one thread each")
+    parser.add_argument("--no-features", action="store_true", help="don't follow points by the model's features")
+    parser.add_argument("--img2img-strength", type=float, default=img2img.STRENGTH, help="of paste_img2img")
+    parser.add_argument("--self-check", action="store_true",
+                        help=f"run {', '.join(self_check.METHODS)} alone (or --methods), and fail unless scenes and "
+                             "figures can be trusted (benchmarks.self_check)")  # fmt: skip
+    add_model_arguments(parser)
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; 0 unless there is nothing to run on."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scenes", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("--scenes", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--methods", default=DEFAULT_METHODS, help=f"any of {', '.join(METHODS)}")
-    parser.add_argument("--out", type=Path, default=Path("report.json"))
-    parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="pictures of the first scenes side by side")
-    parser.add_argument("--sheet-rows", type=int, default=24)
-    parser.add_argument("--limit", type=int, help="only the first N scenes")
-    add_model_arguments(parser)
+    """The command; 0 unless there is nothing to run on, or a self-check fails."""
+    parser = parser_of_arguments()
     args = parser.parse_args(arguments)
-    methods = [name.strip() for name in args.methods.split(",") if name.strip()]
-    unknown = [name for name in methods if name not in METHODS]
-    if unknown:
-        parser.error(f"no such method: {', '.join(unknown)}; there are {', '.join(METHODS)}")
+    if not args.scenes and not args.pictures:
+        parser.error("give --scenes or --pictures")
+    methods = _names(args.methods or (
+        ",".join(self_check.METHODS) if args.self_check else DEFAULT_METHODS if args.scenes else ""
+    ))  # fmt: skip
+    of_pictures = [name for name in _names(args.methods or DEFAULT_METHODS_OF_PICTURES) if name in NEED_NO_TRUTH]
+    columns = _names(args.sheet_methods or "")
+    for name in (*methods, *columns):
+        if name not in METHODS:
+            parser.error(f"no such method: {name}; there are {', '.join(METHODS)}")
+    if args.pictures and not of_pictures:
+        parser.error(f"no method for --pictures; there are {', '.join(sorted(NEED_NO_TRUTH))}")
+    work = args.work or args.out.with_suffix("")
     set_threads(args.threads)
     try:
         edit_settings = settings.override(EditSettings(), args.settings)
-        loaded = load_model(args) if set(methods) - WITHOUT_MODEL else None
-        parameters = _parameters(args, methods, edit_settings, loaded)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-
-        def write(results: Results) -> None:
-            args.out.write_text(json.dumps(results.as_report(parameters), indent=1) + "\n", "utf-8")
-
-        results = run(args.scenes, methods, loaded, edit_settings, args.limit, args.sheet, args.sheet_rows, write)
-    except (SceneError, FileNotFoundError, ValueError) as error:
-        _note(str(error))
+        needs_model = bool(set(methods if args.scenes else ()) - WITHOUT_MODEL or args.pictures)
+        loaded = load_model(args) if needs_model and args.processes <= 1 else None
+        common = {
+            "settings": edit_settings, "work": work, "model": _model_arguments(args) if needs_model else None,
+            "options": {"paste_img2img_strength": args.img2img_strength}, "features": not args.no_features,
+            "side": args.side, "threads": args.threads,
+        }  # fmt: skip
+        parts = []
+        if args.scenes:
+            items = running.items_of(args.scenes, args.limit, per_family=args.per_family)
+            parts.append((items, Job(tuple(methods), **common)))
+        if args.pictures:
+            items = running.items_of(args.pictures, args.limit, known=False, per_family=args.per_family)
+            parts.append((items, Job(tuple(of_pictures), **common)))
+        results = Results(methods if args.scenes else [], of_pictures if args.pictures else [])
+        done = 0
+        for items, job in parts:
+            for item, entry in running.run(items, job, args.processes, loaded):
+                results.add(item, entry)
+                done += 1
+                sys.stderr.write(f"[{done}/{sum(len(items) for items, _ in parts)}]\n")
+    except (SceneError, InputError, FileNotFoundError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
         return 2
-    write(results)
-    sys.stdout.write(summary(results.as_report(parameters)) + "\n")
-    return 0
+    written = results.as_report(_parameters(args, edit_settings, loaded), args.against)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    if args.markdown is not None:
+        args.markdown.write_text(report.as_markdown(written), "utf-8")
+    if args.sheet is not None:
+        _write_sheets(args, parts, results, work, columns)
+    sys.stdout.write(summary(written) + "\n")
+    return 1 if args.self_check and any(one["holds"] is False for one in written.get("self_check", [])) else 0
 
 
-def _parameters(
-    args: argparse.Namespace, methods: Sequence[str], edit_settings: EditSettings, loaded: model.Model | None
-) -> dict[str, Any]:
+def summary(written: Mapping[str, Any]) -> str:
+    """The printed tables of a report."""
+    parts = []
+    groups = written["groups"]
+    only = sum("/" not in name for name in groups) == 2
+    for domain in [name for name in groups if "/" not in name]:
+        group = groups[domain]
+        if domain == "all" and only:
+            continue
+        failures = written["failures"] if domain == "all" or only else None
+        parts += [f"{domain}: {group['scenes']} scenes",
+                  report.table(group, written["worst"].get(domain), failures), ""]  # fmt: skip
+        if domain != "all":
+            parts += [f"{domain}: where the truth changed, dB, by family",
+                      report.by_family(groups, domain, "changed_psnr"), ""]  # fmt: skip
+        if group.get("differences"):
+            parts += [f"{domain}: differences on the same scenes (* where the interval leaves 0 out)",
+                      report.differences(group), ""]  # fmt: skip
+    if written.get("pictures"):
+        pictures = written["pictures"]
+        if pictures["groups"]:
+            group = pictures["groups"]["all"]
+            parts += [f"pictures without a truth: {group['scenes']}",
+                      report.table(group, None, pictures["failures"], report.SHOWN_OF_PICTURES), ""]  # fmt: skip
+    if written.get("self_check"):
+        parts += [self_check.told([self_check.Finding(**one) for one in written["self_check"]]), ""]
+    failed = [*written["failed"], *written.get("pictures", {}).get("failed", [])]
+    if failed:
+        parts.append("failed:")
+        together: dict[tuple[str, str], list[str]] = {}
+        for entry in failed:
+            together.setdefault((entry["scene"], entry["error"]), []).append(entry["method"])
+        parts += [f"  {scene} ({', '.join(names)}): {error}" for (scene, error), names in together.items()]
+    return "\n".join(parts).rstrip()
+
+
+def _write_sheets(
+    args: argparse.Namespace, parts: Sequence[tuple[list[Item], Job]], results: Results, work: Path,
+    columns: Sequence[str],
+) -> None:
+    """The sheet of the scenes; that of the pictures, too, under the same name or with "-pictures" in it."""
+    for items, job in parts:
+        known = items[0].known
+        entries = results.scenes if known else results.pictures
+        if not entries:
+            continue
+        names = [name for name in columns if name in job.methods] or list(job.methods)
+        by_name = {item.name: item for item in items}
+        order = {name: entries[name] for name in by_name if name in entries}
+        shown = [by_name[name] for name in sheet.chosen(order, args.sheet_rows)]
+        path = args.sheet
+        if not known and args.scenes:
+            path = path.with_name(f"{path.stem}-pictures{path.suffix}")
+        rows = sheet.rows_of(shown, entries, work, names, args.side)
+        sheet.write(path, rows, ["source", *(["true edit"] if known else []), *names])
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _model_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    return {"path": args.model, "weights": args.weights, "stand_in": args.stand_in, "device": args.device}
+
+
+def _parameters(args: argparse.Namespace, edit_settings: EditSettings, loaded: model.Model | None) -> dict[str, Any]:
     return {
         "edit": settings.as_dict(edit_settings),
-        "methods": list(methods),
-        "scenes": str(args.scenes),
+        "scenes": [str(path) for path in args.scenes],
+        "pictures": [str(path) for path in args.pictures],
+        "side": args.side,
         "limit": args.limit,
-        "cut_paste": {"inpaint": "Navier-Stokes", "radius": INPAINT_RADIUS},
-        "metrics": {
-            "background_margin_px": metrics.BACKGROUND_MARGIN, "seam_px": metrics.SEAM,
-            "psnr_cap_db": metrics.PSNR_CAP, "bootstrap_resamples": report.RESAMPLES,
-            "confidence": report.CONFIDENCE,
+        "per_family": args.per_family,
+        "pasting": {"inpaint": "Navier-Stokes", "radius": pasting.INPAINT_RADIUS},
+        "paste_img2img": {
+            "strength": args.img2img_strength, "rim_out_px": img2img.RIM_OUT, "rim_in_px": img2img.RIM_IN
         },
-        "model": loaded.description if loaded is not None else None,
+        "metrics": {
+            "psnr_cap_db": judging.PSNR_CAP, "whole_psnr_cap_db": metrics.PSNR_CAP, "seam_px": judging.SEAM,
+            "ring_px": judging.RING, "low_px": judging.LOW, "slack": judging.SLACK, "points": tracking.POINTS,
+            "patch_px": tracking.PATCH, "unique_ncc": tracking.UNIQUE, "background_margin_px":
+            metrics.BACKGROUND_MARGIN, "bootstrap_resamples": report.RESAMPLES, "confidence": report.CONFIDENCE,
+        },
+        "model": loaded.description if loaded is not None else _described(args),
         "versions": model.versions(),
-        "threads": torch.get_num_threads(),
+        "processes": args.processes,
     }  # fmt: skip
 
 
-def summary(written: dict[str, Any]) -> str:
-    """The printed tables of a report."""
-    parts = [f"{len(written['scenes'])} scenes", report.table(written["methods"], written["failures"])]
-    for kind, methods in written["backgrounds"].items():
-        count = sum(entry["kind"] == kind for entry in written["scenes"].values())
-        parts += ["", f"background: {kind} ({count})", report.table(methods)]
-    if written["failed"]:
-        parts += ["", "failed:"]
-        together: dict[tuple[str, str], list[str]] = {}
-        for entry in written["failed"]:
-            together.setdefault((entry["scene"], entry["error"]), []).append(entry["method"])
-        parts += [f"  {scene} ({', '.join(names)}): {error}" for (scene, error), names in together.items()]
-    return "\n".join(parts)
-
-
-def _note(text: str) -> None:
-    sys.stderr.write(text + "\n")
+def _described(args: argparse.Namespace) -> dict[str, Any]:
+    return {"name": "demo model, narrow" if args.model is None else args.model.name}
 
 
 if __name__ == "__main__":

@@ -45,8 +45,8 @@ from core.points import DragPoints, make_points
 from core.sampling import SampleSettings
 
 from . import model, settings
+from .arguments import add_model_arguments, load_model, set_threads
 from .scene import SceneError, load_scene, scene_folders
-from .scenes import add_model_arguments, load_model, set_threads
 
 WANTED = {"edit_ratio": 1.10, "capture_overhead": 0.05, "planned_512_bytes": 1024**3}
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from benchmarks import ablation, settings
+from benchmarks.context import Context
 from benchmarks.maps import map_store
-from benchmarks.methods import METHODS, Context
+from benchmarks.methods import METHODS
 from benchmarks.metrics import iou, measure
 from benchmarks.scene import load_scene
 from core import mask as masking

@@ -10,8 +10,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.context import Context
 from benchmarks.fastdrag import fill_null, relocate, warp, warp_vectors
-from benchmarks.methods import METHODS, Context
+from benchmarks.methods import METHODS
 from core.edit import EditSettings
 from tests.core.toy_unet import Spy, ToyUNet
 

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.methods import DECODED, METHODS, WITHOUT_MODEL, Context, true_region
+from benchmarks import img2img, metrics, pasting, switches
+from benchmarks.context import Context
+from benchmarks.methods import DECODED, METHODS, WITHOUT_MODEL, true_region
 from benchmarks.metrics import mean_distance
+from core import composite as compositing
 from core.edit import EditSettings, edit
+from core.grid import Grid
 
 from . import made
 
@@ -120,7 +124,7 @@ def test_attention_drag_is_the_core_s_edit():
 
 def test_the_true_mask_is_used_where_it_says_so():
     scene = made.scene()
-    outcome = run("attention_drag_truemask", scene, made.toy_model())
+    outcome = run("ours_true_mask", scene, made.toy_model())
     np.testing.assert_array_equal(outcome.mask, (scene.object_mask > 0.5).astype(np.float32))
 
 
@@ -129,3 +133,70 @@ def test_counting_counts_what_runs():
     for _ in range(3):
         loaded.host.denoiser.denoise(torch.zeros(1, 4, 4, 4), 1.0)
     assert loaded.evaluations == 3
+
+
+def test_methods_share_the_inversion_and_count_it_each():
+    loaded = made.toy_model()
+    context = Context(made.scene(), loaded, SETTINGS)
+    names = ("attention_drag", "ours_true_mask", "ours_model_off", "ours_attention_off", "ours_picture_off", "fastdrag")
+    counts = {name: METHODS[name](context).evaluations for name in names}
+    assert counts == {"attention_drag": 5, "ours_true_mask": 5, "ours_model_off": 4, "ours_attention_off": 5,
+                      "ours_picture_off": 5, "fastdrag": 8}  # fmt: skip
+    # One inversion, four samplings of a step each, and FastDrag's four.
+    assert loaded.evaluations == 4 + 4 * 1 + 4
+
+
+def test_the_true_field_carries_what_a_drag_cannot():
+    scene = made.world(turn=0.5, grown=1.15)
+    context = Context(scene, made.toy_model(), SETTINGS)
+    movement = switches.movement_of_flow(scene, context.truth, SETTINGS)
+    carried, share = compositing.carry(scene.image, movement)
+    after = scene.target_mask > 0.5
+    covered = share[0].numpy() > 0.5
+    assert (covered & after).sum() > 0.95 * after.sum() and (covered & ~after).sum() < 0.1 * after.sum()
+    inside = metrics.widened(after, -4)
+    assert metrics.psnr(carried[0].numpy(), scene.target, inside) > 25
+    straight = switches.stations.find(
+        switches.inverted(context)[0], movement.grid, scene.points, SETTINGS, scene.image, scene.mask
+    )
+    rigid = switches.stations.move(context.needed.host, scene.image, switches.inverted(context)[0], straight,
+                                   scene.points, SETTINGS)  # fmt: skip
+    carried, _ = compositing.carry(scene.image, rigid.movement)
+    assert metrics.psnr(carried[0].numpy(), scene.target, inside) < 20
+
+
+def test_with_a_drag_s_own_flow_the_true_field_is_the_true_mask_s_edit():
+    scene = made.scene(way=(24, 8), ground=made.texture(64, 80, seed=8))
+    context = Context(scene, made.toy_model(), SETTINGS)
+    field, mask = METHODS["ours_true_field"](context), METHODS["ours_true_mask"](context)
+    np.testing.assert_allclose(field.image, mask.image, atol=2e-2)
+
+
+def test_without_attention_the_nearest_is_what_belongs_to_the_handle():
+    grid = Grid.padded(64, 80)
+    (plane,) = switches.nearness(grid, made.scene().points)[0]
+    y, x = divmod(int(plane.argmax()), plane.shape[1])
+    handle = made.scene().drags()[0][0] / 8
+    assert abs(x + 0.5 - handle[0]) <= 0.5 and abs(y + 0.5 - handle[1]) <= 0.5
+    assert (plane > 0).all() and plane.max() <= 1
+
+
+def test_the_model_paints_hole_and_rim_of_a_paste_and_nothing_else():
+    scene = made.scene(size=(64, 112), box=(12, 8, 48, 48), way=(56, 0), ground=made.texture(64, 112, seed=8))
+    loaded = made.toy_model()
+    pasted = pasting.cut_and_paste(scene, scene.object_mask)
+    image, free = img2img.repaint(loaded.host, pasted, 6, 0.5)
+    assert loaded.evaluations == 6
+    np.testing.assert_array_equal(image[free == 0], scene.source[free == 0])
+    area = img2img.painted_area(pasted)
+    assert np.abs(image - pasted.image)[area].max() > 0.02
+    # The middle of what was pasted, further inside than the rim and its soft edge reach.
+    middle = metrics.widened(pasted.element > 0.5, -(img2img.RIM_IN + 6))
+    assert middle.any()
+    np.testing.assert_array_equal(image[middle], pasted.image[middle])
+
+
+def test_paste_img2img_takes_as_many_evaluations_as_ours():
+    context = Context(made.scene(), made.toy_model(), SETTINGS)
+    for name in ("paste_img2img", "paste_img2img_true_mask"):
+        assert METHODS[name](context).evaluations == METHODS["attention_drag"](context).evaluations

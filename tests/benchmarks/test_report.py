@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,17 +10,11 @@ import pytest
 import scipy.stats
 import torch
 
-from benchmarks import report, scenes, settings
+from benchmarks import report, running, scenes, settings
 from core.edit import EditSettings
 from core.errors import InputError
-from tests.core.toy_unet import ToyUNet
 
 from . import made
-
-ISSUE_METRICS = {
-    "mean_distance_px", "mean_distance_ratio", "background_psnr", "target_psnr", "target_ssim", "vacated_psnr",
-    "seam_mae", "mask_iou", "unet_evaluations", "seconds",
-}  # fmt: skip
 
 
 def test_intervals_agree_with_scipy_s_bootstrap():
@@ -40,12 +35,53 @@ def test_intervals_of_little():
     assert report.interval([None, 2.0]) == {"mean": 2.0, "ci_low": 2.0, "ci_high": 2.0, "n": 1}
 
 
-def nan_denoiser():
-    class Broken(ToyUNet):
-        def denoise(self, x, sigma, hooks=None):
-            return super().denoise(x, sigma, hooks) * float("nan")
+def test_a_difference_is_taken_on_the_same_scenes():
+    generator = np.random.default_rng(0)
+    scene, noise = generator.normal(0, 10, size=60), generator.normal(0, 0.1, size=60)
+    first = [(value + 1 + own, 1.0) for value, own in zip(scene, noise, strict=True)]
+    second = [(value, 1.0) for value in scene]
+    paired = report.difference([*first, (50.0, 1.0)], [*second, None])
+    assert paired["n"] == 60
+    assert paired["mean"] == pytest.approx(1, abs=0.05)
+    # The scenes differ by far more than the methods; drawn alike, their spread cancels.
+    assert paired["ci_high"] - paired["ci_low"] < 0.1
+    assert report.pooled(first)["ci_high"] - report.pooled(first)["ci_low"] > 1
 
-    return Broken()
+
+def test_shares_are_pooled_over_scenes():
+    assert report.pooled([(1.0, 100.0), (9.0, 10.0)])["mean"] == pytest.approx(10 / 110)
+
+
+def entry(domain, family, **methods):
+    return {
+        "domain": domain, "family": family, "source_errors": {"old_shadow": 4.0},
+        "methods": {
+            name: {"changed_psnr": value, "seam_gradient": 1 / value, "errors": {"old_shadow": 40.0 / value}}
+            for name, value in methods.items()
+        },
+    }  # fmt: skip
+
+
+def test_groups_and_their_worst():
+    entries = {
+        "a": entry("worlds", "slide", ours=20.0, other=25.0), "b": entry("worlds", "slide", ours=22.0, other=23.0),
+        "c": entry("worlds", "lift", ours=30.0, other=20.0), "d": entry("drawn", "flat", ours=40.0, other=10.0),
+    }  # fmt: skip
+    groups = report.grouped(entries, ["ours", "other"], "ours")
+    assert list(groups) == ["all", "drawn", "drawn/flat", "worlds", "worlds/lift", "worlds/slide"]
+    assert groups["worlds"]["scenes"] == 3
+    assert groups["worlds"]["methods"]["ours"]["changed_psnr"]["mean"] == pytest.approx(24)
+    assert groups["worlds/slide"]["methods"]["ours"]["old_shadow_share"]["mean"] == pytest.approx((2 + 40 / 22) / 8)
+    gain = groups["worlds"]["differences"]["other"]["changed_psnr"]
+    assert gain["mean"] == pytest.approx((-5 - 1 + 10) / 3) and gain["n"] == 3
+    worst = report.worst(groups)
+    assert worst["worlds"]["ours"]["changed_psnr"] == {"mean": pytest.approx(21), "group": "slide"}
+    assert worst["worlds"]["ours"]["seam_gradient"]["group"] == "slide"
+    assert worst["worlds"]["other"]["changed_psnr"]["group"] == "lift"
+    assert worst["all"]["other"]["changed_psnr"]["group"] == "drawn"
+    text = report.table(groups["worlds"], worst["worlds"])
+    assert "21.00 slide" in text and "20.00 lift" in text
+    assert report.by_family(groups, "worlds", "changed_psnr").splitlines()[1].split() == ["lift", "1", "30.00", "20.00"]
 
 
 @pytest.fixture
@@ -57,49 +93,64 @@ def folder(tmp_path):
     return root
 
 
-def test_the_report_s_layout(folder):
-    names = ["attention_drag", "fastdrag", "cut_paste", "latent_shift", "identity"]
-    results = scenes.run(folder, names, made.toy_model(), EditSettings(steps=2, strength=1.0))
+def test_the_report_s_layout(folder, tmp_path):
+    worlds = tmp_path / "worlds"
+    made.write(worlds, made.world("slide", name="w"))
+    names = ("attention_drag", "rigid_warp", "identity")
+    results = scenes.Results(list(names))
+    job = running.Job(names, EditSettings(steps=2, strength=1.0))
+    for item, found in running.run(running.items_of([folder, worlds]), job, loaded=made.toy_model()):
+        results.add(item, found)
     written = json.loads(json.dumps(results.as_report({"edit": settings.as_dict(EditSettings())})))
-    assert set(written["methods"]) == set(names)
-    for name, metrics in written["methods"].items():
-        wanted = ISSUE_METRICS if name == "attention_drag" else ISSUE_METRICS - {"mask_iou"}
-        assert wanted <= set(metrics) <= wanted | set(scenes.EXTRA_METRICS)
-        for value in metrics.values():
-            assert set(value) == {"mean", "ci_low", "ci_high", "n"}
-            assert value["n"] == 4
-            assert value["ci_low"] <= value["mean"] <= value["ci_high"] or value["ci_low"] == value["ci_high"]
-    assert written["methods"]["attention_drag"]["unet_evaluations"]["mean"] == 3
-    assert written["methods"]["identity"]["mean_distance_ratio"]["mean"] == pytest.approx(1)
+    assert list(written["groups"]) == ["all", "drawn", "drawn/flat", "drawn/other", "drawn/stripes", "worlds",
+                                       "worlds/slide"]  # fmt: skip
+    whole = written["groups"]["all"]
+    assert set(whole["methods"]) == set(names) and set(whole["differences"]) == {"rigid_warp", "identity"}
+    for group in written["groups"].values():
+        for figures in (*group["methods"].values(), *group["differences"].values()):
+            for value in figures.values():
+                assert set(value) == {"mean", "ci_low", "ci_high", "n"}
+    assert whole["methods"]["attention_drag"]["unet_evaluations"]["mean"] == 3
+    assert written["groups"]["worlds"]["methods"]["identity"]["old_shadow_share"]["mean"] == pytest.approx(1)
+    assert "mean_distance_px" not in written["groups"]["worlds"]["methods"]["identity"]
+    assert "old_shadow_share" not in written["groups"]["drawn"]["methods"]["identity"]
     assert written["failures"] == dict.fromkeys(names, 1)
-    assert all("e" in entry["scene"] and "source.png" in entry["error"] for entry in written["failed"])
-    assert set(written["scenes"]) == {"a", "b", "c", "d"}
-    assert set(written["backgrounds"]) == {"flat", "stripes"}
-    assert written["backgrounds"]["flat"]["identity"]["seconds"]["n"] == 2
+    assert all("e" in failure["scene"] and "source.png" in failure["error"] for failure in written["failed"])
     text = scenes.summary(written)
-    assert "background: stripes (1)" in text and "source.png" in text
-
-
-def test_a_method_that_fails_costs_neither_the_scene_nor_the_others(folder):
-    results = scenes.run(folder, ["attention_drag", "identity"], made.toy_model(denoiser=nan_denoiser()),
-                         EditSettings(steps=2, strength=1.0), limit=2)  # fmt: skip
-    assert results.failures() == {"attention_drag": 2, "identity": 0}
-    assert "NaN" in results.failed[0]["error"]
-    assert len(results.rows("identity")) == 2 and not results.rows("attention_drag")
-    assert results.as_report({})["methods"]["attention_drag"] == {}
+    assert "worlds: 1 scenes" in text and "self-check" in text and "source.png" in text
+    table = report.as_markdown(written)
+    assert "**worlds**, 1 scenes" in table and "| `rigid_warp` |" in table
 
 
 def test_the_command_writes_report_and_sheet(folder, tmp_path, capsys):
     out, sheet = tmp_path / "report.json", tmp_path / "sheet.png"
-    arguments = ["--scenes", str(folder), "--methods", "cut_paste,identity", "--out", str(out), "--sheet", str(sheet)]
+    arguments = ["--scenes", str(folder), "--methods", "cut_paste,identity", "--out", str(out), "--sheet", str(sheet),
+                 "--markdown", str(tmp_path / "table.md")]  # fmt: skip
     assert scenes.main([*arguments, "--settings", "steps=7", "sample.preserve=0.25"]) == 0
     written = json.loads(out.read_text("utf-8"))
     assert written["settings"]["edit"]["steps"] == 7
     assert written["settings"]["edit"]["sample"]["preserve"] == 0.25
     assert written["settings"]["versions"]["torch"].startswith(torch.__version__.split("+")[0])
-    assert written["methods"]["cut_paste"]["target_psnr"]["mean"] > 45
+    assert written["groups"]["drawn"]["methods"]["cut_paste"]["target_psnr"]["mean"] > 45
+    assert "`cut_paste`" in (tmp_path / "table.md").read_text("utf-8")
     assert sheet.stat().st_size > 1000
     assert "cut_paste" in capsys.readouterr().out
+
+
+def test_the_self_check_fails_where_a_paste_is_the_truth(folder, tmp_path, capsys):
+    worlds = tmp_path / "worlds"
+    made.write(worlds, made.world(name="w"))
+    arguments = ["--self-check", "--out", str(tmp_path / "report.json")]
+    assert scenes.main([*arguments, "--scenes", str(worlds)]) == 0
+    assert "holds: cut_paste is not at the top on worlds" in capsys.readouterr().out
+    # A thing that only slides over its ground, without light: nothing is beyond a paste there but what it hid.
+    flat = made.scene(name="w")
+    y, x = np.mgrid[:64, :80]
+    flow = np.where(flat.object_mask[..., None] > 0, np.stack([x + 24, y + 8], -1), np.nan).astype(np.float32)
+    pasted = dataclasses.replace(flat, flow=flow, visible=flat.object_mask > 0, meta={"family": "slide"})
+    made.write(tmp_path / "pasted", pasted)
+    assert scenes.main([*arguments, "--scenes", str(tmp_path / "pasted")]) == 1
+    assert "FAILS" in capsys.readouterr().out
 
 
 def test_the_command_names_what_it_cannot_do(folder, tmp_path, capsys):

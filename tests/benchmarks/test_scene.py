@@ -23,6 +23,21 @@ def test_a_scene_comes_back_as_it_was_written(tmp_path):
     np.testing.assert_allclose(target - handle, (24, 8))
 
 
+def test_a_world_comes_back_with_all_it_knows(tmp_path):
+    original = made.world("lift")
+    folder = made.write(tmp_path, original)
+    loaded = load_scene(folder)
+    np.testing.assert_array_equal(loaded.flow, original.flow)
+    np.testing.assert_array_equal(loaded.visible, original.visible)
+    assert set(loaded.areas) == set(original.areas)
+    for name, area in original.areas.items():
+        np.testing.assert_array_equal(loaded.areas[name], area)
+    assert (loaded.domain, loaded.family) == ("worlds", "lift")
+    (folder / "object_mask.png").rename(folder / "moved.png")
+    (folder / "target_mask.png").rename(folder / "moved_after.png")
+    np.testing.assert_array_equal(load_scene(folder).target_mask, loaded.target_mask)
+
+
 def test_meta_is_optional_and_photographs_are_one_kind(tmp_path):
     assert load_scene(made.write(tmp_path, made.scene(name="a", kind=None))).kind is None
     assert load_scene(made.write(tmp_path, made.scene(name="b", kind="photo:retina"))).kind == "photo"
@@ -48,6 +63,18 @@ def _bad_points(folder):
     (folder / "points.json").write_text('{"version": 1, "pairs": []}')
 
 
+def _other_flow(folder):
+    np.savez(folder / "flow.npz", flow=np.zeros((8, 8, 2)), visible=np.zeros((8, 8), bool))
+
+
+def _no_flow(folder):
+    (folder / "flow.npz").write_bytes(b"not an archive")
+
+
+def _other_area(folder):
+    Image.new("L", (8, 8), 255).save(folder / "light.png")
+
+
 def _bad_meta(folder):
     (folder / "meta.json").write_text("{")
 
@@ -55,7 +82,8 @@ def _bad_meta(folder):
 @pytest.mark.parametrize(
     ("damage", "file"),
     [(_missing, "target.png"), (_other_size, "object_mask.png"), (_empty_mask, "object_mask.png"),
-     (_no_picture, "source.png"), (_bad_points, "points.json"), (_bad_meta, "meta.json")],
+     (_no_picture, "source.png"), (_bad_points, "points.json"), (_bad_meta, "meta.json"),
+     (_other_flow, "flow.npz"), (_no_flow, "flow.npz"), (_other_area, "light.png")],
 )  # fmt: skip
 def test_a_broken_scene_is_named(tmp_path, damage, file):
     folder = made.write(tmp_path, made.scene())
