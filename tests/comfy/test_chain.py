@@ -13,6 +13,7 @@ from tests.comfy.graphs import LORA, STEPS, STRENGTH, build_chain, build_edit, p
 
 RIGHT = points_json((1 / 3, 0.5, 2 / 3, 0.5))
 EVALUATIONS = round(STEPS * STRENGTH)
+HELD = {"preserve": 0.5, "hold": 0.25}
 BLOCKS = 7  # self-attention layers of the test checkpoint
 
 
@@ -24,7 +25,7 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     ("edit_inputs", "chain_inputs"),
     [
         ({}, {}),
-        ({"seed": 5, "preserve": 0.5, "hold": 0.25}, {"apply": {"seed": 5}, "sampler": {"preserve": 0.5, "hold": 0.25}}),
+        ({"seed": 5} | HELD, {"apply": {"seed": 5}, "sampler": HELD}),
         ({"tau": 0.3, "keep_element": False}, {"mask": {"tau": 0.3}, "composite": {"keep_element": False}}),
     ],
     ids=["defaults", "held", "found"],
