@@ -16,7 +16,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="DIR", help="folder of the demo model's narrow weights")
     parser.add_argument("--stand-in", action="store_true", help="untrained weights, to try the plumbing")
     parser.add_argument("--settings", nargs="*", default=[], metavar="NAME=VALUE",
-                        help="replace settings of EditSettings, e.g. steps=20 sample.preserve=0.5")  # fmt: skip
+                        help="replace settings of EditSettings, e.g. steps=20 sample.hold_element=0.5")  # fmt: skip
     parser.add_argument("--threads", type=int, help="of torch and OpenCV")
 
 

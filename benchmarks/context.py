@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from core.edit import EditSettings
+from core.settings import EditSettings
 
 from .model import Model
 from .scene import Scene

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from core.capture import TokenRecorder
-from core.grid import CELL, Grid
-from core.hooks import Layer
+from core.attention.tokens import TokenRecorder
+from core.model.layers import Layer
+from core.space.grid import CELL, Grid
 
 from .model import Model
 

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 import torch
 
-from core import schedule
-from core.grid import CELL, Grid
-from core.host import DirectHost
+from core.diffusion import schedule
+from core.hosts.direct import DirectHost
+from core.space.grid import CELL, Grid
 
 from .metrics import widened
 from .pasting import Pasted

@@ -77,7 +77,7 @@ class Judge:
 
     def __init__(self, scene: Scene, truth: Truth):
         self.scene, self.truth = scene, truth
-        self.points = tracking.surface_points(truth)
+        self.points = tracking.surface_points(truth, scene.source)
         self._areas = {name: area for name in AREAS if (area := getattr(truth, name)) is not None}
         self._areas["total"] = np.ones_like(truth.changed)
         self._areas["unchanged"] = ~truth.changed

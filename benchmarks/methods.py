@@ -58,7 +58,7 @@ What is decoded can be finished in three ways, and a comparison is fair only wit
     same feather) for the others.
 ``_finished``
     In addition the moved element's own pixels at its destination, by the true mask; attention_drag by its own, as
-    ``EditSettings.keep_element`` says, which gives its filled background the detail back as well.
+    ``EditSettings.restore_detail`` says, which gives its filled background the detail back as well.
 
 ``attention_drag`` alone is finished as its settings say; ``fastdrag``, ``fastdrag_move``, ``geodrag``, ``latent_shift``
 and ``autoencoder`` alone are the composite, since that is the least an editor would do for them.
@@ -73,14 +73,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from core import composite as compositing
-from core import movement as moving
-from core.capture import CapturePlan
-from core.edit import EditSettings
-from core.grid import CELL, Grid
-from core.inversion import Inversion
-from core.movement import Movement
-from core.sampling import SampleSettings
+from core.attention.plan import CapturePlan
+from core.diffusion.inversion import Inversion
+from core.diffusion.sampling import SampleSettings
+from core.motion.field import plan_movement
+from core.motion.movement import Movement
+from core.pixels.composite import composite, shown_mask
+from core.pixels.detail import own_pixels
+from core.settings import EditSettings
+from core.space.grid import CELL, Grid
 
 from . import fastdrag, geodrag, img2img, pasting, switches
 from .context import Context, Outcome
@@ -93,7 +94,7 @@ Method = Callable[[Context], Outcome]
 
 
 def ours(variant: Variant, **finish: bool) -> Method:
-    """Ours, as a variant; ``finish`` replaces ``keep_pixels`` and ``keep_element``."""
+    """Ours, as a variant; ``finish`` replaces ``source_background`` and ``restore_detail``."""
     return lambda context: switches.run(context, variant, replace(context.settings, **finish))
 
 
@@ -111,7 +112,7 @@ def geodrag_plane(context: Context) -> Outcome:
     """GeoDrag's plane field, decoded."""
     scene, host = context.scene, context.needed.host
     grid = _grid(scene)
-    plan = CapturePlan(correlation_steps=1, consistency_sides=("up",))
+    plan = CapturePlan(map_steps=1, source_sides=("up",))
 
     def run() -> np.ndarray:
         latent = host.encode(grid.pad_image(scene.image))
@@ -219,11 +220,11 @@ def composited(method: Callable[[Context], Outcome], element: bool = False) -> C
         outcome = _shared(context, method)
         start = time.perf_counter()
         movement = true_movement(context.scene, context.settings)
-        region = compositing.region_mask(movement, context.settings.margin, context.settings.feather)
+        region = shown_mask(movement, context.settings.shown_margin, context.settings.shown_feather)
         source, image = context.scene.image, torch.from_numpy(outcome.image)[None]
         if element:
-            image = compositing.own_pixels(source, image, movement)
-        image = _picture(compositing.composite(source, image, region))
+            image = own_pixels(source, image, movement)
+        image = _picture(composite(source, image, region))
         seconds = outcome.seconds + time.perf_counter() - start
         return replace(outcome, image=image, seconds=seconds, region=region[0].numpy())
 
@@ -241,12 +242,13 @@ def true_movement(scene: Scene, settings: EditSettings) -> Movement:
     y, x = grid.cell_centres()
     handles = [grid.to_cells(pair.handle) for pair in scene.points.pairs]
     scores = torch.stack([1 / (1 + torch.hypot(x - handle[0], y - handle[1])) for handle in handles])[None]
-    return moving.plan(scores, (scene.mask > 0.5).float(), grid, scene.points, replace(settings.move, falloff="rigid"))
+    element = (scene.mask > 0.5).float()
+    return plan_movement(scores, element, grid, scene.points, replace(settings.move, falloff="rigid"))
 
 
 def true_region(scene: Scene, settings: EditSettings) -> torch.Tensor:
-    """What the true edit changes as ``core.composite.region_mask`` softens it, (1, H, W)."""
-    return compositing.region_mask(true_movement(scene, settings), settings.margin, settings.feather)
+    """What the true edit changes as ``core.pixels.composite.shown_mask`` softens it, (1, H, W)."""
+    return shown_mask(true_movement(scene, settings), settings.shown_margin, settings.shown_feather)
 
 
 DECODED: dict[str, Method] = {
@@ -258,9 +260,9 @@ DECODED: dict[str, Method] = {
 }
 METHODS: dict[str, Method] = {
     "attention_drag": ours(Variant()),
-    "attention_drag_finished": ours(Variant(), keep_pixels=True, keep_element=True),
-    "attention_drag_composite": ours(Variant(), keep_pixels=True, keep_element=False),
-    "attention_drag_raw": ours(Variant(), keep_pixels=False, keep_element=False),
+    "attention_drag_finished": ours(Variant(), source_background=True, restore_detail=True),
+    "attention_drag_composite": ours(Variant(), source_background=True, restore_detail=False),
+    "attention_drag_raw": ours(Variant(), source_background=False, restore_detail=False),
     "ours_true_mask": ours(Variant("true_mask")),
     "ours_true_field": ours(Variant("true_field")),
     "ours_model_off": ours(Variant(model=False)),
@@ -306,19 +308,18 @@ def _true_mask_in_cells(scene: Scene) -> tuple[np.ndarray, list[tuple[float, flo
 
 def _up_blocks(inversion: Inversion) -> Inversion:
     """An inversion of which the up blocks' keys and values alone are read."""
-    layers = tuple(layer for layer in inversion.consistency_layers if layer.side == "up")
+    layers = tuple(layer for layer in inversion.source_layers if layer.side == "up")
     names = {layer.name for layer in layers}
     tokens = inversion.tokens
     if tokens is not None:
         tokens = tuple({name: kept for name, kept in step.items() if name in names} for step in tokens)
-    return replace(inversion, consistency_layers=layers, tokens=tokens)
+    return replace(inversion, source_layers=layers, tokens=tokens)
 
 
 def _sampled_as_they_do(context: Context, inversion: Inversion, start: torch.Tensor) -> np.ndarray:
     """The picture of a dragged latent, sampled with the inversion's keys and values in the up blocks."""
     host, grid = context.needed.host, _grid(context.scene)
-    sampling = SampleSettings(consistency="replace", consistency_share=1.0, preserve=0.0)
-    start = start.to(context.needed.device)
+    sampling = SampleSettings(source_attention="replace", source_attention_share=1.0, hold_element=0.0)
     return _picture(grid.crop_image(host.decode(host.sample(_up_blocks(inversion), start, None, None, sampling, None))))
 
 

@@ -11,13 +11,10 @@ from typing import Any
 
 import torch
 
-from core.backends.diffusers import DiffusersDenoiser, DiffusersVae
-from core.backends.diffusers import load as load_components
-from core.drag import Drag
-from core.hooks import AttentionHooks, Denoiser
-from core.host import Autoencoder, DirectHost, OnStep
-from core.inversion import Inversion
-from core.sampling import SampleSettings
+from core.hosts.diffusers import DiffusersDenoiser, DiffusersVae
+from core.hosts.diffusers import load as load_components
+from core.hosts.direct import DirectHost
+from core.model.protocols import AttentionHooks, Autoencoder, Denoiser
 
 PACKAGES = ("torch", "diffusers", "numpy", "opencv-python-headless", "scikit-image", "scipy")
 
@@ -38,21 +35,6 @@ class CountingDenoiser:
 
 
 @dataclass
-class RecordingHost(DirectHost):
-    """A direct host that keeps the latent it sampled last, so that it can be decoded in other ways, too."""
-
-    sampled: torch.Tensor | None = None
-
-    def sample(
-        self, inversion: Inversion, x: torch.Tensor, drag: Drag | None, region: torch.Tensor | None,
-        settings: SampleSettings, on_step: OnStep | None,
-    ) -> torch.Tensor:
-        """As ``DirectHost.sample``."""
-        self.sampled = super().sample(inversion, x, drag, region, settings, on_step)
-        return self.sampled
-
-
-@dataclass
 class Model:
     """A loaded model.
 
@@ -60,13 +42,11 @@ class Model:
         host: for ``core.edit.edit`` and its parts.
         counter: the denoiser under the host.
         description: name, files and their hashes, for reports.
-        device: where it runs.
     """
 
-    host: RecordingHost
+    host: DirectHost
     counter: CountingDenoiser
     description: dict[str, Any] = field(default_factory=dict)
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def evaluations(self) -> int:
@@ -111,10 +91,13 @@ def load(
     return _narrow(weights, stand_in)
 
 
-def make(denoiser: Denoiser, autoencoder: Autoencoder, sigma_of: Any, description: dict[str, Any]) -> Model:
-    """A model of parts that are already there."""
+def make(
+    denoiser: Denoiser, autoencoder: Autoencoder, sigma_of: Any, description: dict[str, Any],
+    device: torch.device | None = None,
+) -> Model:
+    """A model of parts that are already there, on ``device``."""
     counter = CountingDenoiser(denoiser)
-    return Model(RecordingHost(counter, autoencoder, sigma_of), counter, description)
+    return Model(DirectHost(counter, autoencoder, sigma_of, device=device), counter, description)
 
 
 def versions() -> dict[str, str]:
@@ -140,9 +123,7 @@ def _from_files(path: Path, device: str | None) -> Model:
         "name": path.name, "device": str(place),
         "files": {str(file.relative_to(path.parent if path.is_file() else path)): _hash(file) for file in files},
     }  # fmt: skip
-    loaded = make(denoiser, DiffusersVae(parts.vae), denoiser.sigma, description)
-    loaded.device = place
-    return loaded
+    return make(denoiser, DiffusersVae(parts.vae), denoiser.sigma, description, place)
 
 
 def _narrow(folder: Path | None, stand_in: bool) -> Model:

@@ -3,9 +3,10 @@
 ``cut_and_paste``
     The object's pixels moved by whole pixels along the drags, the hole inpainted by OpenCV (Navier-Stokes).
 ``rigid_warp``
-    The object's pixels moved by the affine map that fits the *true* flow best, with the true mask, between pixels; the
-    hole as above. The strongest paste there is: nobody's hand puts the object closer to where it belongs. Where several
-    objects move, each has its own map (``affine_pieces``), and one of which more is seen after lies in front.
+    The object's pixels moved by the affine map that fits the *true* flow of what is seen after best (least squares),
+    with the true mask, between pixels; the hole as above. The strongest paste there is: nobody's hand puts the object
+    closer to where it belongs. Where several objects move, each has its own map (``affine_pieces``), and one of
+which more is seen after lies in front.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ HOLE_MARGIN = 2
 """Pixels round the object that are taken for its soft edge: left in, they would be smeared over the hole."""
 SOFT = 0.05
 """Share of a pixel from which it belongs to the object."""
+LEAST_SEEN = 16
+"""Pixels that must be seen after for the map to be fitted to them alone."""
 ROUNDS = 10
 """Of fitting maps and handing pixels to the map that fits them better."""
 
@@ -111,12 +114,15 @@ def affine_pieces(scene: Scene, truth: Truth) -> list[tuple[np.ndarray, np.ndarr
     count = len(handles) if scene.family == "several" else 1
     owned = owners(known, handles)[rows, columns] if count > 1 else np.zeros(len(rows), int)
     maps: list[np.ndarray] = []
+    seen = truth.visible[rows, columns]
+    # Faces that turn away must not pull at the map of what stays in view.
+    fitting = seen if seen.sum() >= LEAST_SEEN else np.ones_like(seen)
     for _ in range(ROUNDS if count > 1 else 1):
-        maps = [_fitted(positions[owned == index], ends[owned == index]) for index in range(count)]
+        maps = [_fitted(positions[fitting & (owned == index)], ends[fitting & (owned == index)])
+                for index in range(count)]  # fmt: skip
         if count > 1:
             misfit = np.stack([((positions @ one.T - ends) ** 2).sum(1) for one in maps])
             owned = misfit.argmin(0)
-    seen = truth.visible[rows, columns]
     pieces = []
     for index in range(count):
         mine = owned == index

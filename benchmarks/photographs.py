@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from core.errors import InputError
-from core.points import make_points
+from core.space.points import make_points
 
 from . import metrics
 from .judging import MIN_PIXELS, SourceRange, psnr

@@ -56,8 +56,10 @@ METRICS = {
         Metric("free_psnr", "free", 2, 1),
         Metric("unchanged_psnr", "unchanged", 2, 1),
         Metric("point_error_px", "points px", 1, -1),
+        Metric("point_error_median", "pts med.", 1, -1),
         Metric("point_error_ratio", "pts/drag", 2, -1),
         Metric("point_feature_px", "feat. px", 1, -1),
+        Metric("point_feature_median", "ft. med.", 1, -1),
         Metric("point_feature_ratio", "ft./drag", 2, -1),
         Metric("seam_gradient", "seam", 4, -1),
         Metric("colour_shift", "colour", 4, -1),
@@ -77,11 +79,11 @@ METRICS = {
     )
 }
 SHOWN = ("changed_psnr", "changed_ssim", "moved_psnr", "light_psnr", "old_shadow_share", "new_shadow_share",
-         "revealed_psnr", "free_psnr", "point_error_px", "point_error_ratio", "point_feature_px", "seam_gradient",
-         "colour_shift", "artefacts", "target_psnr", "mask_iou", "unet_evaluations", "seconds")  # fmt: skip
+         "revealed_psnr", "free_psnr", "point_error_px", "point_error_median", "point_error_ratio", "point_feature_px",
+         "seam_gradient", "colour_shift", "artefacts", "target_psnr", "mask_iou", "unet_evaluations", "seconds")  # fmt: skip
 """Columns of the printed tables; those without a figure in a table are left out of it."""
 SHOWN_OF_PICTURES = ("artefacts", "background_error", "background_psnr", "unet_evaluations", "seconds")
-DIFFERENCES = ("changed_psnr", "changed_ssim", "light_psnr", "revealed_psnr", "point_error_px", "seam_gradient")
+DIFFERENCES = ("changed_psnr", "changed_ssim", "light_psnr", "revealed_psnr", "point_error_median", "seam_gradient")
 """Columns of the printed differences; the report has all."""
 
 Entry = Mapping[str, Any]
@@ -290,7 +292,7 @@ README_COLUMNS = (
     ("old_shadow_share", "old shadow left, share"),
     ("new_shadow_share", "new shadow missing, share"),
     ("revealed_psnr", "revealed, dB"),
-    ("point_error_px", "points off, px"),
+    ("point_error_median", "points off, median px"),
     ("seam_gradient", "seam"),
     ("artefacts", "artefacts"),
     ("unet_evaluations", "evaluations"),

@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from core.batch import write_json
-from core.edit import EditSettings
+from core.settings import EditSettings
 
 from . import metrics, photographs
 from .arguments import set_threads

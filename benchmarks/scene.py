@@ -19,8 +19,9 @@ A rendered scene knows more of its truth, in files that others lack (``benchmark
     NAME/new_shadow.png    of light: the shadow that must come
     NAME/revealed.png      what the object hid
     NAME/flow.npz          "flow": float32 (H, W, 2), where (x, y) the surface point seen at each pixel of the source
-                           is after the edit, in px, a pixel's centre being a whole number; NaN where it did not move.
-                           "visible": bool (H, W), whether it is seen there
+                           is after the edit, in px from the picture's corner, as points are told: the centre of the
+                           first pixel is (0.5, 0.5); NaN where it did not move. "visible": bool (H, W), whether it is
+                           seen there
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.points import DragPoints, parse_points
+from core.space.points import DragPoints, parse_points
 
 KIND_KEYS = ("background_kind", "background", "kind")
 AREAS = ("changed", "light", "old_shadow", "new_shadow", "revealed")
@@ -101,7 +102,12 @@ class Scene:
     def family(self) -> str:
         """The kind of edit or of picture within its domain: ``meta.json``'s "family", else its kind of background."""
         named = self.meta.get("family")
-        return named if isinstance(named, str) and named else self.kind or "other"
+        if isinstance(named, str) and named:
+            return named
+        if self.domain == "photographic" and isinstance(self.meta.get("shadows"), bool):
+            # Their grounds are photographs one and all: what tells them apart is whether there is light to move.
+            return "with shadow" if self.meta["shadows"] else "without shadow"
+        return self.kind or "other"
 
     @property
     def image(self) -> torch.Tensor:

@@ -31,8 +31,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.edit import EditSettings
 from core.errors import InputError
+from core.settings import EditSettings
 
 from . import img2img, judging, metrics, model, pasting, report, running, self_check, settings, sheet, tracking
 from .arguments import add_model_arguments, load_model, set_threads

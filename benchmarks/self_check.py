@@ -20,7 +20,7 @@ METHODS = ("truth", "identity", "cut_paste", "rigid_warp")
 TRUTHS = frozenset({"truth", "autoencoder", "autoencoder_raw", "autoencoder_composite", "autoencoder_finished"})
 BEYOND_A_PASTE = ("slide", "lift", "turn", "open")
 LEAST_SHARE = 1 / 3
-NOT_JUDGED = frozenset({"point_feature_px", "point_feature_ratio", "mask_iou"})
+NOT_JUDGED = frozenset({"point_feature_px", "point_feature_median", "point_feature_ratio", "mask_iou"})
 """Figures that are no measure of the picture, or the tested model's own."""
 TOLERANCE = 1e-6
 

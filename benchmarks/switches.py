@@ -1,6 +1,6 @@
 """Ours, and ours with one of its parts changed for another: the switches tell who earned a figure.
 
-Every variant passes the same stations (``benchmarks.stations``) and shares them with the others up to the one that it
+Every variant passes the same stations (``core.edit``) and shares them with the others up to the one that it
 changes. What each is called and changes stands in ``benchmarks.methods``.
 """
 
@@ -12,14 +12,19 @@ from typing import Literal
 import numpy as np
 import torch
 
-from core import composite as compositing
-from core.drag import Drag
-from core.edit import EditSettings
-from core.grid import CELL, Grid
-from core.movement import TOUCHED, Movement, splat, widen
-from core.points import DragPoints
+from core import edit as stations
+from core.diffusion.dragged import DraggedLatent
+from core.diffusion.inversion import Inversion
+from core.edit import Found
+from core.motion.movement import TOUCHED, Movement
+from core.motion.splat import splat
+from core.pixels.composite import shown_mask
+from core.planes.morphology import dilate
+from core.region.found import find_element
+from core.settings import EditSettings
+from core.space.grid import Grid
+from core.space.points import DragPoints
 
-from . import stations
 from .context import Context, Cost, Outcome
 from .scene import Scene
 from .truth import Truth
@@ -48,82 +53,79 @@ class Variant:
 def run(context: Context, variant: Variant, settings: EditSettings | None = None) -> Outcome:
     """One variant's picture; ``settings`` may differ from the context's in how it is finished, and in that alone."""
     settings = settings or context.settings
-    scene, host = context.scene, context.needed.host
-    drag, cost = dragged(context, variant.region)
-    latent = drag.clean
+    image, host = context.scene.image, context.needed.host
+    dragged, cost = moved(context, variant.region)
+    latent = dragged.clean
     if variant.model:
         latent, own = sampled(context, variant.region)
         cost += own
-    image, own = context.measured(lambda: stations.finish(host, scene.image, latent, drag, settings))
+    picture, own = context.measured(lambda: stations.finish(image, host.decode(latent), dragged, settings))
+    shown = None
+    if settings.source_background:
+        shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)[0].cpu().numpy()
+    element = dragged.movement.element if variant.region == "true_field" else found(context, variant.region)[0].element
     cost += own
-    region = compositing.region_mask(drag.movement, settings.margin, settings.feather) if settings.keep_pixels else None
-    return Outcome(
-        image[0].float().clamp(0, 1).numpy(), cost.seconds, cost.evaluations, _element(context, variant.region, drag),
-        None if region is None else region[0].cpu().numpy(),
-    )  # fmt: skip
+    return Outcome(picture[0].numpy(), cost.seconds, cost.evaluations, element[0].cpu().numpy(), shown)
 
 
-def inverted(context: Context):
+def inverted(context: Context) -> tuple[Inversion, Cost]:
     """The scene's inversion by the context's settings, and its cost."""
-    return context.once("inverted", lambda: stations.invert(context.needed.host, context.scene.image, context.settings))
+    scene, host = context.scene, context.needed.host
+
+    def work() -> Inversion:
+        return stations.invert(host, host.encode(Grid.padded(*scene.size).pad_image(scene.image)), context.settings)
+
+    return context.once("inverted", work)
 
 
-def found(context: Context, region: Region) -> tuple[stations.Found, Cost]:
+def found(context: Context, region: Region) -> tuple[Found, Cost]:
     """The element of a variant that finds one, and the cost so far."""
     scene, settings = context.scene, context.settings
     inversion, cost = inverted(context)
-    grid = Grid.padded(*scene.size, CELL)
-    given = correlation = None
-    if region == "true_mask":
-        given = (scene.mask > 0.5).float()
-    elif region == "attention_off":
-        correlation = nearness(grid, scene.points)
-    elif region == "picture_off":
-        settings = replace(settings, mask=replace(settings.mask, refined=False))
-    result, own = context.once(
-        f"found {region}",
-        lambda: stations.find(inversion, grid, scene.points, settings, scene.image, given, correlation),
-    )
+    grid = Grid.padded(*scene.size)
+
+    def work() -> Found:
+        if region == "attention_off":
+            correlation = nearness(grid, scene.points)
+            element = find_element(correlation, grid, scene.points, settings.element, scene.image)
+            return Found(grid, scene.points, correlation, element)
+        given = (scene.mask > 0.5).float() if region == "true_mask" else None
+        chosen = settings
+        if region == "picture_off":
+            chosen = replace(settings, element=replace(settings.element, refined=False))
+        return stations.find(inversion, grid, scene.points, chosen, scene.image, given)
+
+    result, own = context.once(f"found {region}", work)
     return result, cost + own
 
 
-def dragged(context: Context, region: Region) -> tuple[Drag, Cost]:
+def moved(context: Context, region: Region) -> tuple[DraggedLatent, Cost]:
     """The dragged latent of a variant, and the cost so far."""
     scene, settings, host = context.scene, context.settings, context.needed.host
-    inversion, cost = inverted(context)
-    if region == "true_field":
-        drag, own = context.once(
-            f"moved {region}",
-            lambda: stations.moved(
-                host, scene.image, inversion, movement_of_flow(scene, context.truth, settings), settings
-            ),
-        )
-        return drag, cost + own
-    element, cost = found(context, region)
-    drag, own = context.once(
-        f"moved {region}", lambda: stations.move(host, scene.image, inversion, element, scene.points, settings)
-    )
-    return drag, cost + own
+    inversion, _ = inverted(context)
+    # The true field still wants to know the picture's grid; its movement says the rest.
+    element, cost = found(context, "true_mask" if region == "true_field" else region)
+
+    def work() -> DraggedLatent:
+        movement = movement_of_flow(scene, context.truth, settings) if region == "true_field" else None
+        return stations.move(inversion, element, settings, scene.image, host, movement)
+
+    dragged, own = context.once(f"moved {region}", work)
+    return dragged, cost + own
 
 
 def sampled(context: Context, region: Region) -> tuple[torch.Tensor, Cost]:
     """What sampling makes of the dragged latent, and the cost of sampling alone."""
     inversion, _ = inverted(context)
-    drag, _ = dragged(context, region)
-    host, device = context.needed.host, context.needed.device
+    dragged, _ = moved(context, region)
     return context.once(
-        f"sampled {region}", lambda: stations.sample(host, inversion, drag, context.settings, device)
+        f"sampled {region}", lambda: stations.sample(context.needed.host, inversion, dragged, context.settings)
     )
 
 
 def evaluations(context: Context) -> int:
     """Of the U-Net, that ours takes on this scene."""
-    return (dragged(context, "automatic")[1] + sampled(context, "automatic")[1]).evaluations
-
-
-def _element(context: Context, region: Region, drag: Drag) -> np.ndarray:
-    element = drag.movement.mask if region == "true_field" else found(context, region)[0].element
-    return element[0].cpu().numpy()
+    return (moved(context, "automatic")[1] + sampled(context, "automatic")[1]).evaluations
 
 
 def nearness(grid: Grid, points: DragPoints) -> torch.Tensor:
@@ -142,7 +144,7 @@ def movement_of_flow(scene: Scene, truth: Truth, settings: EditSettings) -> Move
 
     Cells take the mean way of their pixels; a gap that the flow leaves where the object grows is closed over a pixel.
     """
-    grid = Grid.padded(*scene.size, CELL)
+    grid = Grid.padded(*scene.size)
     known = truth.moved & np.isfinite(truth.flow).all(-1)
     y, x = np.mgrid[: scene.size[0], : scene.size[1]].astype(np.float32)
     way = np.where(known[..., None], truth.flow - np.stack([x, y], -1), 0).astype(np.float32)
@@ -151,13 +153,13 @@ def movement_of_flow(scene: Scene, truth: Truth, settings: EditSettings) -> Move
     seen = torch.from_numpy((known & truth.visible).astype(np.float32))[None]
     covered, arrived_way, _ = splat(seen, planes, seen)
     # Where the object grows, its pixels land apart: coverage is closed by a 3 x 3 maximum that is then taken back.
-    solid = 1 - widen(1 - widen((covered > COVERED / 2).float(), 1), 1)
+    solid = 1 - dilate(1 - dilate((covered > COVERED / 2).float(), 1), 1)
     arriving = grid.image_mask_to_cells(solid)
-    source = grid.image_mask_to_cells(leaving)
-    offset = _mean_over_cells(grid, arrived_way, (covered > 0).float()) / grid.cell
+    left = grid.image_mask_to_cells(leaving)
+    way_in = _mean_over_cells(grid, arrived_way, (covered > 0).float()) / grid.cell
     ways = _mean_over_cells(grid, planes, torch.from_numpy(known.astype(np.float32))[None]) / grid.cell
-    region = widen((torch.maximum(source, arriving) > TOUCHED).float(), settings.move.transition)
-    return Movement(grid, leaving, source, arriving, offset, region, ways)
+    free = dilate((torch.maximum(left, arriving) > TOUCHED).float(), settings.move.transition)
+    return Movement(grid, leaving, left, arriving, ways, way_in, free)
 
 
 def _mean_over_cells(grid: Grid, planes: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

@@ -6,14 +6,17 @@ A surface point p of the source has its true place q after the edit (``Truth.flo
 
     NCC(m) = sum (t - mean t)(r - mean r) / sqrt(sum (t - mean t)^2 sum (r - mean r)^2)
 
-(means by channel, sums over pixels and channels). |m - q| is the point's error. What a patch shows may repeat, and then
-the match tells nothing: points are dropped, and counted, whose patch varies by less than ``LEAST_SPREAD`` (standard
-deviation), or has in the *true edit itself* an NCC of ``UNIQUE`` or more anywhere further than ``NEAR`` px from q
-within its window. Candidates are drawn at random (seed 0) from the points that are seen after and moved by a pixel or
-more, until ``POINTS`` are kept or ``TRIED`` are tried.
+(means by channel, sums over pixels and channels). |m - q| is the point's error. Some points tell nothing, and are
+dropped and counted: those whose patch varies by less than ``LEAST_SPREAD`` (standard deviation), or has in the *true
+edit itself* an NCC of ``UNIQUE`` or more anywhere further than ``NEAR`` px from q within its window (it repeats), or
+has one in the source at q (a thing of no pattern turned on its axis: an untouched picture would seem right). Candidates
+are drawn at random (seed 0) from the points that are seen after and moved by a pixel or more, until ``POINTS`` are kept
+or ``TRIED`` are tried.
 
-    point_error_px     mean |m - q|
-    point_error_ratio  the same over the mean |q - p|: 0 is right, 1 is what an untouched picture has
+    point_error_px      mean |m - q|
+    point_error_median  median |m - q|: a patch that light or a new background has changed beyond recognition is matched
+                        anywhere, and a few of those rule a mean
+    point_error_ratio   the mean over the mean |q - p|: 0 is right, 1 is what an untouched picture has
 
 The same points can be followed by a model's features in the place of patches: the cosine between the true edit's
 feature at q and the result's in the same window. Those features are the tested model's own: to be read beside the
@@ -31,11 +34,11 @@ from .truth import Truth
 
 POINTS = 64
 TRIED = 256
-PATCH = 15
+PATCH = 21
 MARGIN = 16
 NEAR = 4
-UNIQUE = 0.8
-LEAST_SPREAD = 0.02
+UNIQUE = 0.7
+LEAST_SPREAD = 0.03
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +71,8 @@ class Points:
         return float(np.mean([point.length for point in self.kept])) if self.kept else None
 
 
-def surface_points(truth: Truth) -> Points:
-    """The points of a scene, as the module's docstring chooses them."""
+def surface_points(truth: Truth, source: np.ndarray) -> Points:
+    """The points of a scene, source (H, W, 3), as the module's docstring chooses them."""
     height, width = truth.moved.shape
     half = PATCH // 2
     picture = truth.picture.astype(np.float32)
@@ -91,7 +94,8 @@ def surface_points(truth: Truth) -> Points:
                   min(x + reach, width - 1 - half), min(y + reach, height - 1 - half))  # fmt: skip
         patch = picture[y - half : y + half + 1, x - half : x + half + 1]
         point = Point((x, y), float(lengths[index]), patch, window)
-        if float(patch.std(axis=(0, 1)).max()) < LEAST_SPREAD or not _unique(picture, point):
+        before = source[y - half : y + half + 1, x - half : x + half + 1].astype(np.float32)
+        if float(patch.std(axis=(0, 1)).max()) < LEAST_SPREAD or not _unique(picture, before, point):
             dropped += 1
         else:
             kept.append(point)
@@ -124,19 +128,23 @@ def feature_errors(points: Points, truth: np.ndarray, result: np.ndarray, stride
 
 
 def summary(points: Points, errors: list[float], name: str) -> dict[str, float | None]:
-    """``{name}_px`` and ``{name}_ratio``; None where no point was kept."""
+    """``{name}_px``, ``{name}_median`` and ``{name}_ratio``; None where no point was kept."""
     if not errors or points.mean_length is None:
-        return {f"{name}_px": None, f"{name}_ratio": None}
+        return {f"{name}_px": None, f"{name}_median": None, f"{name}_ratio": None}
     mean = float(np.mean(errors))
-    return {f"{name}_px": mean, f"{name}_ratio": mean / points.mean_length}
+    return {f"{name}_px": mean, f"{name}_median": float(np.median(errors)), f"{name}_ratio": mean / points.mean_length}
 
 
 def _matches(picture: np.ndarray, point: Point) -> np.ndarray:
     """NCC at every place of the point's window."""
     half = PATCH // 2
     left, top, right, bottom = point.window
-    searched = np.ascontiguousarray(picture[top - half : bottom + half + 1, left - half : right + half + 1])
-    scores = cv2.matchTemplate(searched, np.ascontiguousarray(point.patch), cv2.TM_CCOEFF_NORMED)
+    return _correlated(picture[top - half : bottom + half + 1, left - half : right + half + 1], point.patch)
+
+
+def _correlated(searched: np.ndarray, patch: np.ndarray) -> np.ndarray:
+    """NCC of a patch at every place where it fits into ``searched``."""
+    scores = cv2.matchTemplate(np.ascontiguousarray(searched), np.ascontiguousarray(patch), cv2.TM_CCOEFF_NORMED)
     # Flat places divide nothing by nothing; some versions answer infinity there.
     return np.where(np.isfinite(scores) & (np.abs(scores) <= 1.001), scores, -1)
 
@@ -147,7 +155,10 @@ def _distance(scores: np.ndarray, point: Point) -> float:
     return float(np.hypot(column + left - point.place[0], row + top - point.place[1]))
 
 
-def _unique(picture: np.ndarray, point: Point) -> bool:
+def _unique(picture: np.ndarray, before: np.ndarray, point: Point) -> bool:
+    """Whether a point's patch is found in the true edit at its place alone, and not ``before``, at that place."""
+    if float(_correlated(before, point.patch)[0, 0]) >= UNIQUE:
+        return False
     scores = _matches(picture, point)
     left, top, _, _ = point.window
     y, x = np.mgrid[: scores.shape[0], : scores.shape[1]]

@@ -6,8 +6,10 @@ follows from the two masks and the drags:
 - *flow*: every pixel of the object goes the way of one drag, that of its connected part where each drag has a part to
   itself, else that of the nearest handle; it is *visible* where the true mask shows the object.
 - *revealed*: the object's mask without its mask in the true edit.
-- *changed*: where either mask is.
-- *light*: there is none. Where a scene has it but not its two halves, the old shadow is what gets brighter of it and
+- *changed*: where either mask is, and wherever else source and true edit differ by more than ``DIFFERENCE``: they are
+  composed of the same pixels, so no difference is noise.
+- *light*: what changed further than ``RIM`` px from both masks, a shadow that was painted; None where there is no such
+  place. Where a scene has it but not its two halves, the old shadow is what gets brighter of it and
   the new shadow what gets darker (in the mean over the channels).
 """
 
@@ -19,6 +21,9 @@ import cv2
 import numpy as np
 
 from .scene import Scene
+
+DIFFERENCE = 2 / 255
+RIM = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +63,23 @@ def truth_of(scene: Scene) -> Truth:
     moved, after = scene.object_mask > 0.5, scene.target_mask > 0.5
     areas = scene.areas
     light, old, new = (areas.get(name) for name in ("light", "old_shadow", "new_shadow"))
+    changed = areas.get("changed")
+    if changed is None:
+        changed = moved | after | (np.abs(scene.target - scene.source).max(-1) > DIFFERENCE)
+        if light is None:
+            grown = cv2.dilate((moved | after).astype(np.uint8), np.ones((2 * RIM + 1,) * 2, np.uint8)) > 0
+            painted = changed & ~grown
+            light = painted if painted.any() else None
     if light is not None and (old is None or new is None):
         brighter = scene.target.mean(-1) > scene.source.mean(-1)
         old = light & brighter if old is None else old
         new = light & ~brighter if new is None else new
     if scene.flow is not None and scene.visible is not None:
-        flow, visible = scene.flow, scene.visible
+        flow, visible = scene.flow - 0.5, scene.visible
     else:
         flow, visible = flow_of_drags(scene)
     return Truth(
-        scene.target, moved, after, areas.get("changed", moved | after), light, old, new,
+        scene.target, moved, after, changed, light, old, new,
         areas.get("revealed", moved & ~after), flow, visible & np.isfinite(flow).all(-1),
     )  # fmt: skip
 

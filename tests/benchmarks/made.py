@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks import model
 from benchmarks.scene import Scene
-from core.points import make_points
+from core.space.points import make_points
 from tests.core.toy_unet import Patchify, ToyUNet, sigma_of
 
 LOSSLESS = 192
@@ -93,7 +93,7 @@ def world(
         "changed": changed, "light": light, "old_shadow": light & shades[0] & ~shades[1],
         "new_shadow": light & shades[1] & ~shades[0], "revealed": covers[0] & ~covers[1],
     }  # fmt: skip
-    flow = np.where(covers[0][..., None], after, np.nan).astype(np.float32)
+    flow = np.where(covers[0][..., None], after + 0.5, np.nan).astype(np.float32)
     handles = [centre] if family != "turn" else [centre + (0.5 * radius, 0), centre - (0.5 * radius, 0)]
     pairs = [(handle, (handle - centre) @ linear.T + centre + way) for handle in handles]
     points = make_points([(tuple((a + 0.5) / size), tuple((b + 0.5) / size)) for a, b in pairs])

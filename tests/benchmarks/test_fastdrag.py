@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.context import Context
 from benchmarks.fastdrag import fill_null, relocate, warp, warp_vectors
 from benchmarks.methods import METHODS
-from core.edit import EditSettings
+from core.settings import EditSettings
 from tests.core.toy_unet import Spy, ToyUNet
 
 from . import made

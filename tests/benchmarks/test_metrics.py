@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import metrics
 from benchmarks.metrics import locate, mean_distance, measure, psnr, regions
-from core.points import make_points
+from core.space.points import make_points
 
 from . import made
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import metrics, pasting
 from benchmarks.truth import truth_of
-from core.points import make_points
+from core.space.points import make_points
 
 from . import made
 

@@ -11,8 +11,8 @@ import scipy.stats
 import torch
 
 from benchmarks import report, running, scenes, settings
-from core.edit import EditSettings
 from core.errors import InputError
+from core.settings import EditSettings
 
 from . import made
 
@@ -126,10 +126,10 @@ def test_the_command_writes_report_and_sheet(folder, tmp_path, capsys):
     out, sheet = tmp_path / "report.json", tmp_path / "sheet.png"
     arguments = ["--scenes", str(folder), "--methods", "cut_paste,identity", "--out", str(out), "--sheet", str(sheet),
                  "--markdown", str(tmp_path / "table.md")]  # fmt: skip
-    assert scenes.main([*arguments, "--settings", "steps=7", "sample.preserve=0.25"]) == 0
+    assert scenes.main([*arguments, "--settings", "steps=7", "sample.hold_element=0.25"]) == 0
     written = json.loads(out.read_text("utf-8"))
     assert written["settings"]["edit"]["steps"] == 7
-    assert written["settings"]["edit"]["sample"]["preserve"] == 0.25
+    assert written["settings"]["edit"]["sample"]["hold_element"] == 0.25
     assert written["settings"]["versions"]["torch"].startswith(torch.__version__.split("+")[0])
     assert written["groups"]["drawn"]["methods"]["cut_paste"]["target_psnr"]["mean"] > 45
     assert "`cut_paste`" in (tmp_path / "table.md").read_text("utf-8")
@@ -146,7 +146,7 @@ def test_the_self_check_fails_where_a_paste_is_the_truth(folder, tmp_path, capsy
     # A thing that only slides over its ground, without light: nothing is beyond a paste there but what it hid.
     flat = made.scene(name="w")
     y, x = np.mgrid[:64, :80]
-    flow = np.where(flat.object_mask[..., None] > 0, np.stack([x + 24, y + 8], -1), np.nan).astype(np.float32)
+    flow = np.where(flat.object_mask[..., None] > 0, np.stack([x + 24.5, y + 8.5], -1), np.nan).astype(np.float32)
     pasted = dataclasses.replace(flat, flow=flow, visible=flat.object_mask > 0, meta={"family": "slide"})
     made.write(tmp_path / "pasted", pasted)
     assert scenes.main([*arguments, "--scenes", str(tmp_path / "pasted")]) == 1
@@ -164,18 +164,18 @@ def test_the_command_names_what_it_cannot_do(folder, tmp_path, capsys):
 
 def test_overrides_reach_nested_settings():
     changed = settings.override(
-        EditSettings(), ["steps=12", "mask.tau=None", "capture.sides=('up',)", "capture.levels=1", "keep_pixels=false",
-                         "sample.consistency=off", "sample.preserve=1"],
+        EditSettings(), ["steps=12", "element.tau=None", "capture.sides=('up',)", "capture.levels=1",
+                         "source_background=false", "sample.source_attention=off", "sample.hold_element=1"],
     )  # fmt: skip
     assert changed.steps == 12
-    assert changed.mask.tau is None
+    assert changed.element.tau is None
     assert changed.capture.sides == ("up",) and changed.capture.levels == (1,)
-    assert changed.keep_pixels is False
-    assert changed.sample.consistency == "off"
-    assert isinstance(changed.sample.preserve, float)
+    assert changed.source_background is False
+    assert changed.sample.source_attention == "off"
+    assert isinstance(changed.sample.hold_element, float)
 
 
-@pytest.mark.parametrize("text", ["steps", "nothing=1", "mask.nothing=1", "mask=3", "steps.more=1", "steps=many"])
+@pytest.mark.parametrize("text", ["steps", "nothing=1", "element.nothing=1", "element=3", "steps.more=1", "steps=many"])
 def test_overrides_that_name_nothing_are_refused(text):
     with pytest.raises(settings.OverrideError):
         settings.override(EditSettings(), [text])
@@ -183,4 +183,4 @@ def test_overrides_that_name_nothing_are_refused(text):
 
 def test_overrides_are_checked_by_the_settings_themselves():
     with pytest.raises(InputError):
-        settings.override(EditSettings(), ["mask.tau=2"])
+        settings.override(EditSettings(), ["element.tau=2"])

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import running, self_check
 from benchmarks.running import Item, Job
-from core.edit import EditSettings
+from core.settings import EditSettings
 
 from . import made
 

@@ -14,7 +14,7 @@ from . import made
 
 
 def points_of(scene):
-    return tracking.surface_points(truth_of(scene))
+    return tracking.surface_points(truth_of(scene), scene.source)
 
 
 def test_points_lie_on_what_is_seen_and_go_where_the_flow_says():
@@ -48,13 +48,21 @@ def test_points_that_repeat_are_dropped_and_counted():
     points = points_of(scene)
     # Only along its upper and lower edge could a striped thing on stripes be told, and nothing differs there.
     assert not points.kept and points.dropped > 0
-    assert tracking.summary(points, [], "point_error") == {"point_error_px": None, "point_error_ratio": None}
+    assert tracking.summary(points, [], "point_error") == dict.fromkeys(
+        ("point_error_px", "point_error_median", "point_error_ratio")
+    )
 
 
 def test_plain_points_are_dropped():
     flat = np.full((64, 80, 3), 0.5)
     scene = made.scene(ground=flat, element=np.full((40, 40, 3), 0.5), box=(4, 4, 44, 44), way=(20, 10))
     assert not points_of(scene).kept
+
+
+def test_what_an_untouched_picture_shows_already_tells_nothing():
+    scene = made.world(turn=0.5, way=(12.0, 0.0))
+    same = dataclasses.replace(scene, target=scene.source)
+    assert points_of(same).kept == [] and points_of(same).dropped > 20
 
 
 def test_hidden_points_are_not_looked_for():

@@ -16,7 +16,7 @@ def test_given_truth_is_taken_as_it_is():
     truth = truth_of(scene)
     for name, area in scene.areas.items():
         np.testing.assert_array_equal(getattr(truth, name), area)
-    np.testing.assert_array_equal(truth.flow, scene.flow)
+    np.testing.assert_allclose(truth.flow, scene.flow - 0.5)
     union = scene.areas["light"] | scene.areas["revealed"]
     np.testing.assert_array_equal(truth.beyond_paste, union)
 
@@ -41,6 +41,19 @@ def test_a_pasted_scene_s_truth_follows_from_masks_and_drags():
     assert truth.visible[truth.moved].all()
 
 
+def test_a_painted_shadow_is_light():
+    scene = made.scene(box=(16, 16, 40, 32), way=(24, 0))
+    target = scene.target.copy()
+    target[44:50, 60:70] *= 0.5
+    truth = truth_of(dataclasses.replace(scene, target=target))
+    wanted = np.zeros(scene.size, bool)
+    wanted[44:50, 60:70] = True
+    np.testing.assert_array_equal(truth.light, wanted)
+    np.testing.assert_array_equal(truth.new_shadow, wanted)
+    assert not truth.old_shadow.any()
+    np.testing.assert_array_equal(truth.changed, wanted | truth.moved | truth.moved_after)
+
+
 def test_what_leaves_the_picture_is_not_visible():
     scene = made.scene(box=(16, 56, 40, 72), way=(16, 0))
     truth = truth_of(scene)
@@ -52,3 +65,5 @@ def test_domain_and_family():
     assert made.scene(kind="wood").domain == "drawn" and made.scene(kind="wood").family == "wood"
     scene = dataclasses.replace(made.scene(), meta={"domain": "photographic", "family": "cut"})
     assert (scene.domain, scene.family) == ("photographic", "cut")
+    scene = dataclasses.replace(made.scene(), meta={"domain": "photographic", "background": "photo:a", "shadows": True})
+    assert scene.family == "with shadow"
