@@ -8,7 +8,8 @@ e(R) = mean over channels of (R - T)^2, E(A) its sum over an area A, and
 
 Areas are ``benchmarks.truth.Truth``'s. An area of fewer than ``MIN_PIXELS`` px has no figures. Shares are stored as
 their two sums (``Judgement.errors``), since a mean of ratios is ruled by scenes in which next to nothing was to be
-done: reports pool them, sum over scenes of E(R) / sum over scenes of E(S).
+done: reports pool them, sum over scenes of E(R) / sum over scenes of E(S). Where the source is within ``DONE`` dB of
+the truth already there is nothing to take a share of.
 
     changed_psnr, changed_ssim   where the truth changed (SSIM: Wang et al. 2004, its map's mean over the area)
     moved_psnr                   where what moved is after
@@ -42,6 +43,7 @@ from .scene import Scene
 from .truth import Truth
 
 PSNR_CAP = 60.0
+DONE = 40.0
 MIN_PIXELS = metrics.MIN_PIXELS
 SEAM = 3
 RING = 8
@@ -101,7 +103,7 @@ class Judge:
             figures[f"{shown}_psnr"] = psnr(errors[name], pixels[name]) if known else None
             if name in SHARES:
                 source = float(self._source_error[areas[name]].sum()) if known else 0.0
-                figures[f"{shown}_share"] = errors[name] / source if source > 0 else None
+                figures[f"{shown}_share"] = errors[name] / source if to_be_done(source, pixels.get(name, 0)) else None
         figures["changed_ssim"] = self._ssim(result)
         figures["seam_gradient"] = self._seam_gradient(result)
         figures["colour_shift"] = self._colour_shift(result)
@@ -156,6 +158,11 @@ def psnr(error: float, pixels: int) -> float:
     if error <= pixels * 10 ** (-PSNR_CAP / 10):
         return PSNR_CAP
     return float(10 * np.log10(pixels / error))
+
+
+def to_be_done(source_error: float, pixels: int) -> bool:
+    """Whether the source is off by enough over an area, a squared error summed over so many pixels, to have a share."""
+    return pixels >= MIN_PIXELS and source_error > pixels * 10 ** (-DONE / 10)
 
 
 def border(area: np.ndarray, by: int) -> np.ndarray:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .judging import to_be_done
+
 RESAMPLES = 5000
 CONFIDENCE = 0.95
 
@@ -80,7 +82,8 @@ METRICS = {
 }
 SHOWN = ("changed_psnr", "changed_ssim", "moved_psnr", "light_psnr", "old_shadow_share", "new_shadow_share",
          "revealed_psnr", "free_psnr", "point_error_px", "point_error_median", "point_error_ratio", "point_feature_px",
-         "seam_gradient", "colour_shift", "artefacts", "target_psnr", "mask_iou", "unet_evaluations", "seconds")  # fmt: skip
+         "seam_gradient", "colour_shift", "artefacts", "target_psnr", "mask_iou", "unet_evaluations",
+         "seconds")  # fmt: skip
 """Columns of the printed tables; those without a figure in a table are left out of it."""
 SHOWN_OF_PICTURES = ("artefacts", "background_error", "background_psnr", "unet_evaluations", "seconds")
 DIFFERENCES = ("changed_psnr", "changed_ssim", "light_psnr", "revealed_psnr", "point_error_median", "seam_gradient")
@@ -93,14 +96,16 @@ Contribution = tuple[float, float]
 def contribution(entry: Entry, method: str, metric: Metric) -> Contribution | None:
     """(a, b) of one scene to the figure sum(a) / sum(b); None where the scene has none."""
     row = entry["methods"].get(method)
-    if row is None:
+    if row is None or (metric.area is not None and "source_errors" not in entry):
         return None
     if metric.area is None:
         value = row.get(metric.name)
         return None if value is None else (float(value), 1.0)
-    below = entry.get("source_errors", {}).get(metric.area)
+    below = entry["source_errors"].get(metric.area)
     above = row.get("errors", {}).get(metric.area)
-    return (float(above), float(below)) if above is not None and below else None
+    if above is None or below is None or not to_be_done(below, entry["pixels"][metric.area]):
+        return None
+    return float(above), float(below)
 
 
 def interval(values: Iterable[float | None], seed: int = 0) -> dict[str, float | int | None]:

@@ -221,8 +221,8 @@ def _figures(scene: Scene, judge: Judge | None, outcome: Outcome, features: Any,
         return {**photographs.judge(scene, outcome.image), **common}
     judged = judge.judge(outcome.image, outcome.region)
     plain = metrics.measure(scene, outcome.image)
-    if scene.domain == "worlds":
-        # What is looked for there is the source's own look, moved by the drag: no rendered object keeps it.
+    if scene.domain != "drawn":
+        # What is looked for is the source's own look, moved by the drag: with light or perspective no truth keeps it.
         plain["mean_distance_px"] = plain["mean_distance_ratio"] = None
     figures: dict[str, Any] = {**plain, **judged.figures}
     if truth_features is not None:

@@ -61,6 +61,15 @@ def test_an_error_is_told_where_it_is(name):
     assert judged.errors["total"] == pytest.approx(judged.errors[name])
 
 
+def test_where_nothing_was_to_be_done_there_is_no_share():
+    assert judging.to_be_done(100 * 10**-3.9, 100) and not judging.to_be_done(100 * 10**-4.1, 100)
+    assert not judging.to_be_done(1.0, judging.MIN_PIXELS - 1)
+    scene = made.world()
+    still = np.where(scene.areas["new_shadow"][..., None], scene.target, scene.source)
+    figures = judge_of(dataclasses.replace(scene, source=still)).judge(scene.target).figures
+    assert figures["new_shadow_share"] is None and figures["old_shadow_share"] == 0
+
+
 def test_free_is_what_the_method_may_change_and_the_truth_does_not():
     scene = made.world()
     judge = judge_of(scene)

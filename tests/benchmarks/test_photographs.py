@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -36,6 +37,22 @@ def test_pictures_are_scenes_without_a_truth(folder):
     (handle, target), _ = scene.drags()
     np.testing.assert_allclose(handle, (20.5, 30.5))
     np.testing.assert_allclose(target, (40.5, 30.5))
+
+
+def test_dragbench_s_layout_is_read_as_well(tmp_path):
+    place = tmp_path / "animals" / "one"
+    place.mkdir(parents=True)
+    Image.fromarray(np.rint(255 * made.texture(40, 48)).astype(np.uint8)).save(place / "original_image.png")
+    mask = np.zeros((40, 48), np.uint8)
+    mask[8:30, 8:30] = 1
+    held = {"prompt": "a cat", "points": [[10, 12], [20, 12]], "mask": mask}
+    (place / "meta_data.pkl").write_bytes(pickle.dumps(held))
+    assert photographs.folders(tmp_path) == [place]
+    scene = photographs.load(place)
+    assert (scene.name, scene.family) == ("animals-one", "animals")
+    np.testing.assert_array_equal(scene.object_mask, mask)
+    ((handle, target),) = scene.drags()
+    np.testing.assert_allclose((handle, target), ((10.5, 12.5), (20.5, 12.5)))
 
 
 def test_smaller_pictures_keep_their_drags_in_place(folder):

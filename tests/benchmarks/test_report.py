@@ -54,7 +54,7 @@ def test_shares_are_pooled_over_scenes():
 
 def entry(domain, family, **methods):
     return {
-        "domain": domain, "family": family, "source_errors": {"old_shadow": 4.0},
+        "domain": domain, "family": family, "source_errors": {"old_shadow": 4.0}, "pixels": {"old_shadow": 100},
         "methods": {
             name: {"changed_psnr": value, "seam_gradient": 1 / value, "errors": {"old_shadow": 40.0 / value}}
             for name, value in methods.items()
