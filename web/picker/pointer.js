@@ -95,7 +95,7 @@ export class PointerControl {
     const { element } = this.#stage;
     element.setPointerCapture(event.pointerId);
     const pans = this.#hand || event.button === MIDDLE;
-    const found = pans ? { kind: "pan" } : (this.#under(at, event.pointerType) ?? { kind: "draw" });
+    const found = pans ? { kind: "pan" } : (hitTest(at, event.pointerType, this.#model, this.#stage) ?? { kind: "draw" });
     this.#gesture = {
       ...found,
       pointer: event.pointerId,
@@ -189,12 +189,8 @@ export class PointerControl {
     this.#stage.zoomBy(Math.max(1, view.zoom * factor) / view.zoom, this.#stage.pointOf(event));
   }
 
-  #under(at, type) {
-    return hitTest(at, type, this.#model, this.#stage);
-  }
-
   #showCursor(at, type) {
-    const found = this.#hand ? { kind: "pan" } : this.#under(at, type);
+    const found = this.#hand ? { kind: "pan" } : hitTest(at, type, this.#model, this.#stage);
     this.#stage.element.dataset.cursor = found?.kind ?? "draw";
   }
 }
