@@ -35,6 +35,7 @@ Array = np.ndarray
 SIZES = (256, 512)
 SMALLEST, LARGEST = 0.15, 0.45
 MOST_ENLARGED = 1.3
+LEAST_CROP = 0.7  # of the scene's side: smaller crops would be blurred by their enlargement
 TURN = {"standing": 4.0, "lying": 25.0, "free": 12.0}
 SHADOW_SHARE = {"standing": 0.6, "lying": 0.6, "free": 0.0}
 RENDERED_SHARE = 0.5
@@ -105,6 +106,7 @@ def crop(rng: np.random.Generator, pixels: Array, size: int, least: float = 0.45
     """A square of a photograph, flipped at random, exposure varied a little: float32 (size, size, 3)."""
     height, width = pixels.shape[:2]
     side = int(rng.uniform(least, 1.0) * min(height, width))
+    side = max(side, min(height, width, round(LEAST_CROP * size)))
     top, left = int(rng.integers(0, height - side + 1)), int(rng.integers(0, width - side + 1))
     image = Image.fromarray(pixels[top : top + side, left : left + side])
     image = image.resize((size, size), Image.Resampling.LANCZOS)
