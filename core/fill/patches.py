@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from ..planes.morphology import dilate
 from .harmonic import harmonic
 from .pyramid import halved
 
@@ -85,7 +86,7 @@ def _sources(hole: torch.Tensor) -> torch.Tensor:
 
 def _touching(hole: torch.Tensor) -> torch.Tensor:
     """(h, w) bool: centres of patches that reach into the hole."""
-    return F.max_pool2d(hole[None, None].float(), 2 * RADIUS + 1, 1, RADIUS)[0, 0] > 0
+    return dilate(hole[None].float(), RADIUS)[0] > 0
 
 
 def _searched(

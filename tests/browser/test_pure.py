@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
 from core.errors import InputError
-from core.points import make_points, parse_points, points_to_json
+from core.space.points import make_points, parse_points, points_to_json
 from tests.browser.bench import open_bench
 
 share = st.floats(0, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.points import parse_points
+from core.space.points import parse_points
 from tools.scenes.__main__ import main
 
 COUNT = 8
