@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from benchmarks.scene import load_scene
-from core.points import parse_points
+from core.space.points import parse_points
 from tools.scenes.__main__ import main
 from tools.scenes.blend import match_colour
 from tools.scenes.compose import Layer, render

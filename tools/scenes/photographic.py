@@ -39,6 +39,7 @@ LEAST_CROP = 0.7  # of the scene's side: smaller crops would be blurred by their
 TURN = {"standing": 4.0, "lying": 25.0, "free": 12.0}
 SHADOW_SHARE = {"standing": 0.6, "lying": 0.6, "free": 0.0}
 RENDERED_SHARE = 0.5
+GREY_WEIGHT = 0.3
 STREAMS = {**SPLIT_NUMBERS, "train": 3}
 KIND = 7  # keeps a seed's scenes apart from drawn ones, which have three numbers in their seeds
 
@@ -63,6 +64,11 @@ class Stock:
     def usable(self, backdrop: Backdrop) -> list[Cutout]:
         """The things that were not cut out of that very picture, where they would be seen twice."""
         return [thing for thing in self.cutouts if thing.picture != backdrop.photograph.name]
+
+    def pick_backdrop(self, rng: np.random.Generator) -> Backdrop:
+        """One of the backdrops; black and white ones come seldom, as they do among people's pictures."""
+        weights = np.array([GREY_WEIGHT if backdrop.grey else 1.0 for backdrop in self.backdrops])
+        return self.backdrops[int(rng.choice(len(self.backdrops), p=weights / weights.sum()))]
 
 
 def load_stock(split: str, photos: Path | None = None, cutouts: Path | None = None) -> Stock:
@@ -203,7 +209,7 @@ def _fill(
 
 
 def _attempt(rng: np.random.Generator, stock: Stock, size: int) -> DragScene | None:
-    backdrop = stock.backdrops[int(rng.integers(len(stock.backdrops)))]
+    backdrop = stock.pick_backdrop(rng)
     background = crop(rng, backdrop.pixels, size)
     chosen = _fill(rng, stock, backdrop, background, int(rng.choice([1, 2, 3], p=[0.5, 0.35, 0.15])))
     if not chosen:
@@ -264,7 +270,7 @@ def make_picture(stock: Stock, seed: int, number: int, size: int = 256) -> tuple
     """(picture, its bare background), each uint8 (size, size, 3): one to three things, some cut by the border."""
     rng = np.random.default_rng([STREAMS[stock.split], seed, number, KIND, 1])
     while True:
-        backdrop = stock.backdrops[int(rng.integers(len(stock.backdrops)))]
+        backdrop = stock.pick_backdrop(rng)
         background = crop(rng, backdrop.pixels, size, 0.35)
         count = int(rng.choice([1, 2, 3], p=[0.45, 0.35, 0.2]))
         layers = [layer for _, layer in _fill(rng, stock, backdrop, background, count, cropped=0.25)]
