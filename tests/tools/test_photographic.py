@@ -16,7 +16,7 @@ from tools.scenes.blend import match_colour
 from tools.scenes.compose import Layer, render
 from tools.scenes.cutouts import Cutout, CutoutError, rendered, soft_mask
 from tools.scenes.drag import shifted
-from tools.scenes.photographic import load_stock, make_picture, make_scene, place, shadow_reach, write_pictures
+from tools.scenes.photographic import Stock, load_stock, make_picture, make_scene, place, shadow_reach, write_pictures
 
 FILES = ("source.png", "target.png", "object_mask.png", "target_mask.png", "points.json", "meta.json")
 COUNT = 8
@@ -75,7 +75,7 @@ def test_benchmark_reads_them(scenes: list[Path]) -> None:
 
 
 def test_truth_is_the_things_shift_and_nothing_else_changes(scenes: list[Path]) -> None:
-    with_shadow = compared = 0
+    compared = 0
     for folder in scenes:
         source, target = load(folder / "source.png"), load(folder / "target.png")
         before, after = load(folder / "object_mask.png") > 127, load(folder / "target_mask.png") > 127
@@ -92,15 +92,37 @@ def test_truth_is_the_things_shift_and_nothing_else_changes(scenes: list[Path]) 
         reach = meta["shadow_reach_px"]
         assert reach < 0.45 * 256 * 0.3
         assert not (changed & ~grown(both, 3 + reach)).any()
-        if not meta["moves_with_shadow"]:
-            assert reach == 0
-        elif meta["objects"] == 1:
-            with_shadow += 1
-            rims = [grown(mask, 3 + reach) & ~grown(both, 2) for mask in (before, after)]
-            # The old shadow goes and the new one comes.
-            assert all((changed & rim).any() for rim in rims)
+        assert meta["moves_with_shadow"] or reach == 0
     # A slender thing may be all border, most are not.
-    assert with_shadow and compared >= 0.7 * COUNT
+    assert compared >= 0.7 * COUNT
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_old_shadow_goes_and_the_new_one_comes(cutouts: Path, split: str) -> None:
+    stock = load_stock(split, cutouts=cutouts)
+    stock = Stock(split, stock.backdrops, [thing for thing in stock.cutouts if thing.picture is None][:1])
+    seen = 0
+    for number in range(30):
+        scene = make_scene(stock, 3, number)
+        reach = 3 + scene.meta["shadow_reach_px"]
+        old, new = grown(scene.object_mask, reach), grown(scene.target_mask, reach)
+        # Apart from each other, either place is bare in the other picture, and one thing throws no shadow on another.
+        if not scene.meta["moves_with_shadow"] or scene.meta["objects"] > 1 or (old & new).any():
+            continue
+        dx, dy = scene.meta["displacement_px"]
+        source, target = scene.source.mean(-1), scene.target.mean(-1)
+        around_old, around_new = old & ~grown(scene.object_mask, 3), new & ~grown(scene.target_mask, 3)
+        brighter, darker = target - source > 1e-4, source - target > 1e-4
+        assert (around_old & brighter).sum() >= 10 and (around_new & darker).sum() >= 10
+        assert not (around_old & (source - target > 1e-6)).any() and not (around_new & (target - source > 1e-6)).any()
+        # As dark at the one place as at the other, in shares of the light that falls there.
+        ys, xs = np.nonzero(around_old & shifted(around_new, -dx, -dy))
+        share = source[ys, xs] / np.maximum(target[ys, xs], 0.05)
+        other = target[ys + dy, xs + dx] / np.maximum(source[ys + dy, xs + dx], 0.05)
+        bright = np.minimum(target[ys, xs], source[ys + dy, xs + dx]) > 0.1
+        assert np.abs(share - other)[bright].max(initial=0) < 0.02
+        seen += 1
+    assert seen >= 2
 
 
 def test_points_lie_on_the_thing(scenes: list[Path]) -> None:
@@ -131,7 +153,7 @@ def test_meta_names_what_is_in_it(scenes: list[Path]) -> None:
             if thing["object"].endswith("_ball"):
                 assert thing["object_credit"]["licence"] == "not stated"
         seen.add(meta["object_class"])
-    assert seen == {"rendered", "cut out"}
+    assert "rendered" in seen and seen <= {"rendered", "cut out"}
 
 
 def test_seed_decides_everything(tmp_path: Path) -> None:
