@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -127,62 +127,65 @@ def invert(
         latent: clean latent (B, C, h, w) in the model's own scale, on the model's device.
         sigmas: (n + 1,) descending with a closing 0 (``schedule.sampling_sigmas``).
         plan: what to record.
+        plan: what to record.
         refinements: extra evaluations a step.
-        on_step: called after each of n steps with (steps done, latent, clean estimate); may raise to stop.
+        on_step: called with (steps done, latent, clean estimate); may raise to stop.
         model_fingerprint, noise_mask: kept in the result.
         guess_from: which latent a step is first evaluated on (see above).
 
     Raises:
         InputError: the budget is too small, or the latent or the model's answer is not finite.
     """
-    plan = plan or CapturePlan()
     check_not_negative("refinements", refinements)
     if not torch.isfinite(latent).all():
         raise InputError("latent", "it holds NaN or infinite values.", "Check the image and the VAE that made it.")
     ascending = sigmas.flip(0).tolist()
-    capture = _Capture.planned(plan, denoiser.layers, latent, len(ascending) - 1)
+    capture = _Capture.planned(plan or CapturePlan(), denoiser.layers, latent, len(ascending) - 1)
 
     x, eps = latent.float(), None
     trajectory = [x.to("cpu")]
     for index, (sigma, sigma_next) in enumerate(zip(ascending, ascending[1:], strict=False)):
-        if guess_from == "extrapolate" and eps is not None:
-            guess = schedule.step(x, eps, sigma, sigma_next)
-        else:
-            guess = schedule.at_level(x, sigma, sigma_next)
+        last = None if guess_from == "present" else eps
         for attempt in range(refinements + 1):
+            guess = _guess(x, last, sigma, sigma_next) if attempt == 0 else schedule.step(x, eps, sigma, sigma_next)
             hooks = capture.hooks(index) if attempt == refinements else None
             denoised = denoiser.denoise(guess, sigma_next, hooks)
             if attempt == 0 and guess_from == "present":
                 eps = schedule.first_epsilon(x, denoised, sigma, sigma_next, denoiser.prediction)
             else:
                 eps = schedule.epsilon(guess, denoised, sigma_next)
-            guess = schedule.step(x, eps, sigma, sigma_next)
-        x = guess
+        x = schedule.step(x, eps, sigma, sigma_next)
         trajectory.append(x.to("cpu"))
         capture.end_step()
         if on_step is not None:
             on_step(index + 1, x, denoised)
     check_finite(x, "The inversion")
     return Inversion(
-        # Copies, the noise mask's too: the caller hands the same tensors on to others.
-        sigmas=sigmas.detach().to("cpu", torch.float32, copy=True),
+        sigmas=_kept_copy(sigmas),
         trajectory=torch.stack(trajectory[::-1]),
-        maps=capture.recorder.maps(),
-        tokens=capture.tokens(),
-        plan=plan,
-        footprint=capture.footprint,
         layers=denoiser.layers,
-        source_layers=capture.source_layers,
         model_fingerprint=model_fingerprint,
         evaluations=(len(ascending) - 1) * (refinements + 1),
-        noise_mask=None if noise_mask is None else noise_mask.detach().to("cpu", torch.float32, copy=True),
+        noise_mask=None if noise_mask is None else _kept_copy(noise_mask),
+        **capture.results(),
     )
+
+
+def _kept_copy(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy (float32, CPU), whatever it is: the caller hands the same tensor on to others."""
+    return tensor.detach().to("cpu", torch.float32, copy=True)
+
+
+def _guess(x: torch.Tensor, eps: torch.Tensor | None, sigma: float, sigma_next: float) -> torch.Tensor:
+    """The latent at ``sigma_next`` that a step from ``x`` is first evaluated on; None knows no noise to go by."""
+    return schedule.at_level(x, sigma, sigma_next) if eps is None else schedule.step(x, eps, sigma, sigma_next)
 
 
 @dataclass
 class _Capture:
     """What one inversion records while it runs, ascending in noise."""
 
+    plan: CapturePlan
     footprint: Footprint
     source_layers: tuple[Layer, ...]
     recorder: MapRecorder
@@ -196,7 +199,7 @@ class _Capture:
         size = (latent.shape[-2], latent.shape[-1])
         footprint = plan_footprint(plan, layers, latent.shape[0], size, steps)
         recorder = MapRecorder(plan.map_layers(layers, size), size, plan.heads)
-        return cls(footprint, plan.source_layers(layers), recorder, plan.map_indices(steps), size)
+        return cls(plan, footprint, plan.source_layers(layers), recorder, plan.map_indices(steps), size)
 
     @property
     def _keeps_tokens(self) -> bool:
@@ -213,9 +216,15 @@ class _Capture:
             check_all_ran(self.source_layers, self.now.kept)
             self.kept.append(to_storage(self.now.kept, self.footprint.storage))
 
-    def tokens(self) -> tuple[Mapping[str, torch.Tensor], ...] | None:
-        """Per index of the descending noise levels; None when nothing was kept."""
-        return tuple(self.kept[::-1]) if self._keeps_tokens else None
+    def results(self) -> dict[str, Any]:
+        """What the inversion holds of it, by ``Inversion``'s names."""
+        return {
+            "maps": self.recorder.maps(),
+            "tokens": tuple(self.kept[::-1]) if self._keeps_tokens else None,
+            "plan": self.plan,
+            "footprint": self.footprint,
+            "source_layers": self.source_layers,
+        }
 
 
 def check_finite(x: torch.Tensor, what: str) -> None:

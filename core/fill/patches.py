@@ -78,9 +78,8 @@ def _sources(hole: torch.Tensor) -> torch.Tensor:
     """(h, w) bool: centres of patches that lie in the picture and outside the hole."""
     whole = torch.zeros_like(hole)
     inner = slice(RADIUS, -RADIUS)
-    side = 2 * RADIUS + 1
-    if min(hole.shape) >= side:
-        whole[inner, inner] = F.max_pool2d(hole[None, None].float(), side, 1)[0, 0] == 0
+    if min(hole.shape) >= 2 * RADIUS + 1:
+        whole[inner, inner] = ~_touching(hole)[inner, inner]
     return whole
 
 

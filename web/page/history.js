@@ -3,9 +3,6 @@
  * record, and a node whose result is cached sends nothing.
  */
 
-/** How many runs to look back; all the server keeps could be thousands. */
-export const RUNS = 24;
-
 /**
  * The newest output of each node of a workflow. A node whose result was cached in a run has none in that run, and
  * perhaps never had one in this workflow: it is that of the last run, of any workflow, in which a node of the same
