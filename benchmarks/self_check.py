@@ -20,8 +20,12 @@ METHODS = ("truth", "identity", "cut_paste", "rigid_warp")
 TRUTHS = frozenset({"truth", "autoencoder", "autoencoder_raw", "autoencoder_composite", "autoencoder_finished"})
 BEYOND_A_PASTE = ("slide", "lift", "turn", "open")
 LEAST_SHARE = 1 / 3
-NOT_JUDGED = frozenset({"point_feature_px", "point_feature_median", "point_feature_ratio", "mask_iou"})
-"""Figures that are no measure of the picture, or the tested model's own."""
+NOT_JUDGED = frozenset(
+    {"point_feature_px", "point_feature_median", "point_feature_ratio", "mask_iou", "mean_distance_px",
+     "mean_distance_ratio"}
+)  # fmt: skip
+"""Figures that are no measure of the picture; the tested model's own; and the distance at which the *source's* look is
+found, which a paste keeps better than a truth that mixes a soft edge with its new ground."""
 TOLERANCE = 1e-6
 
 
