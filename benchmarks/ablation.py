@@ -3,11 +3,12 @@
 Each variant is a name and settings to replace::
 
     python -m benchmarks.ablation --scenes DIR --out ablation \\
-        --variant default --variant "no K/V: sample.consistency=off" --variant "preserve 0.5: sample.preserve=0.5"
+        --variant default --variant "no K/V: sample.source_attention=off" \\
+        --variant "preserve 0.5: sample.hold_element=0.5"
 
-or a JSON file, ``{"name": {"sample.preserve": 0.5}, ...}``, with ``--variants FILE``. Writes TABLE.json (all figures),
-TABLE.csv and TABLE.md. Scenes are the outer loop, and the files are rewritten after each, so that a run that is
-stopped has a table of the scenes it saw, each with all variants.
+or a JSON file, ``{"name": {"sample.hold_element": 0.5}, ...}``, with ``--variants FILE``. Writes TABLE.json (all
+figures), TABLE.csv and TABLE.md. Scenes are the outer loop, and the files are rewritten after each, so that a run
+that is stopped has a table of the scenes it saw, each with all variants.
 
 A variant that leaves the inversion's settings (steps, strength, refinements, capture) as another one's runs on that
 one's inversion: only what follows it is repeated (``core.edit.edit`` itself, handed that inversion). The table's
@@ -18,7 +19,7 @@ clicks per object, drawn with a seed from its inside (at least two pixels from i
 the share of clicks with less than 0.5. One inversion a scene serves all variants that agree on steps, strength and
 refinements, whatever they capture: attention is kept by layer and step, and each variant's maps are put together from
 it.
-``oracle`` variants ("best tau: mask.tau=oracle") take each click's best threshold on the plain scores: what a better
+``oracle`` variants ("best tau: element.tau=oracle") take each click's best threshold on the plain scores: what a better
 rule could gain at most without looking at the picture's edges.
 
 ``--true-mask`` moves by the true mask, so that movement, filling and sampling are judged apart from the mask.
@@ -40,14 +41,17 @@ import cv2
 import numpy as np
 import torch
 
-from core import mask as masking
-from core.capture import AttentionRecord, CapturePlan
-from core.correlation import correlate
-from core.edit import EditSettings, edit
-from core.grid import CELL, Grid
-from core.host import DirectHost, OnStep
-from core.inversion import Inversion
-from core.points import DragPair, DragPoints
+from core.attention.correlation import correlate
+from core.attention.maps import AttentionMaps
+from core.attention.plan import CapturePlan
+from core.diffusion.inversion import Inversion
+from core.edit import edit
+from core.hosts.direct import DirectHost
+from core.model.protocols import OnStep
+from core.region.found import find_element
+from core.settings import EditSettings
+from core.space.grid import CELL, Grid
+from core.space.points import DragPair, DragPoints
 
 from . import metrics, model, report, settings
 from .maps import MapStore, map_store
@@ -98,9 +102,9 @@ def parse_variant(text: str, base: EditSettings) -> Variant:
 def make_variant(name: str, overrides: Mapping[str, Any], base: EditSettings) -> Variant:
     """A variant of ``base``; ``mask.tau`` may be "oracle"."""
     overrides = dict(overrides)
-    oracle = overrides.get("mask.tau") == ORACLE
+    oracle = overrides.get("element.tau") == ORACLE
     if oracle:
-        del overrides["mask.tau"]
+        del overrides["element.tau"]
     return Variant(name, settings.override(base, overrides), oracle)
 
 
@@ -121,7 +125,7 @@ class Inversions:
             self._latent = self.model.host.encode(self.grid.pad_image(self.scene.image))
         return self._latent
 
-    def record(self, variant: Variant, variants: Sequence[Variant]) -> AttentionRecord:
+    def record(self, variant: Variant, variants: Sequence[Variant]) -> AttentionMaps:
         """The attention that the variant captures, put together from one inversion for all of ``variants``."""
         key = variant.trajectory_key
         if key not in self._maps:
@@ -166,7 +170,7 @@ def edit_figures(inversions: Inversions, variant: Variant, true_mask: bool) -> d
     seconds = time.perf_counter() - start
     return {
         **metrics.measure(scene, result.image[0].numpy()),
-        "mask_iou": metrics.iou(result.mask[0].numpy(), scene.object_mask),
+        "mask_iou": metrics.iou(result.element[0].numpy(), scene.object_mask),
         "evaluations": inversions.model.evaluations - before,
         "seconds": seconds,
         "inversion_evaluations": inversion_evaluations,
@@ -188,7 +192,7 @@ def mask_figures(
         if variant.oracle:
             values.append(best_iou(grid.cells_to_image_mask(scores[0])[0].numpy(), scene.object_mask, (x, y)))
         else:
-            found = masking.region(scores, grid, points, variant.settings.mask, scene.image)[0].numpy()
+            found = find_element(scores, grid, points, variant.settings.element, scene.image)[0].numpy()
             values.append(metrics.iou(found, scene.object_mask))
     return {
         "mask_iou": float(np.mean(values)),
@@ -344,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if len({variant.name for variant in variants}) < len(variants):
             parser.error("two variants have the same name")
         if any(variant.oracle for variant in variants) and not args.mask_only:
-            parser.error("mask.tau=oracle is for --mask-only")
+            parser.error("element.tau=oracle is for --mask-only")
         loaded = load_model(args)
         written = run(
             args.scenes, loaded, variants, args.limit, args.clicks if args.mask_only else 0, args.true_mask,

@@ -32,8 +32,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from core.edit import EditSettings
-from core.points import DragPoints, make_points
+from core.settings import EditSettings
+from core.space.points import DragPoints, make_points
 
 from . import model, report, settings
 from .methods import METHODS, WITHOUT_MODEL, Context

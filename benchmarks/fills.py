@@ -2,7 +2,7 @@
 
     python -m benchmarks.fills --scenes DIR
 
-No model takes part. The true mask, widened as ``core.drag.background_picture`` widens it, is the hole; PSNR is taken
+No model takes part. The true mask, widened as ``Movement.hole_pixels`` widens it, is the hole; PSNR is taken
 over what the true edit uncovers. "auto" is the choice by trial, "best" what a choice that knows the truth would get.
 """
 
@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.drag import FillSettings
-from core.fill import best_method
-from core.fill.trial import METHODS
-from core.grid import CELL
-from core.mask import soften
+from core.fill.background import FillSettings
+from core.fill.trial import METHODS, best_method
+from core.motion.movement import OPAQUE
+from core.planes.morphology import dilate
 
 from . import metrics, report
 from .scene import Scene, SceneError, load_scenes
@@ -33,7 +32,7 @@ NAMES = (*METHODS, "auto", "best")
 def measure(scene: Scene) -> dict[str, Any]:
     """PSNR in dB by method, seconds by method and of the trial, and the method chosen."""
     planes = scene.image.movedim(-1, 1).float()
-    hole = soften((scene.mask > 0.1).float(), FillSettings().margin * CELL // 2) > 0.5
+    hole = dilate((scene.mask > OPAQUE).float(), FillSettings().hole_margin) > 0.5
     vacated = metrics.regions(scene)["vacated"]
     row: dict[str, Any] = {}
     for name, fill in METHODS.items():

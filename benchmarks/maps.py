@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 
 import torch
 
-from core.capture import AttentionRecord, CapturePlan, Heads, Together, add_attention
-from core.hooks import AttentionHooks, Denoiser, Layer
-from core.inversion import invert
+from core.attention.maps import AttentionMaps, Heads, add_attention
+from core.attention.plan import CapturePlan
+from core.attention.together import Together
+from core.diffusion.inversion import invert
+from core.model.layers import Layer
+from core.model.protocols import AttentionHooks, Denoiser
 
 from .model import Model
 
@@ -34,21 +37,19 @@ class MapStore:
     steps: int
     maps: dict[tuple[int, str, Heads], torch.Tensor] = field(default_factory=dict)
 
-    def record(self, plan: CapturePlan) -> AttentionRecord:
+    def record(self, plan: CapturePlan) -> AttentionMaps:
         """What an inversion with ``plan`` would have recorded.
 
         Raises:
             KeyError: the plan wants a layer or step that wasn't kept.
         """
         sums: dict[tuple[int, int], torch.Tensor] = {}
-        for layer in plan.correlation_layers(self.layers, self.latent_size):
+        for layer in plan.map_layers(self.layers, self.latent_size):
             grid = layer.token_grid(self.latent_size)
-            for index in plan.correlation_indices(self.steps):
+            for index in plan.map_indices(self.steps):
                 kept = self.maps[index, layer.name, plan.heads].float()
                 sums[grid] = sums[grid] + kept if grid in sums else kept
-        return AttentionRecord(
-            {grid: (total / total.sum(-1, keepdim=True)).to(torch.float16) for grid, total in sums.items()}
-        )
+        return {grid: (total / total.sum(-1, keepdim=True)).to(torch.float16) for grid, total in sums.items()}
 
 
 class _Enough(Exception):
@@ -106,8 +107,8 @@ def map_store(
     for plan in plans:
         wanted |= {
             (index, layer.name, plan.heads)
-            for layer in plan.correlation_layers(layers, size)
-            for index in plan.correlation_indices(count)
+            for layer in plan.map_layers(layers, size)
+            for index in plan.map_indices(count)
         }
     last = max(index for index, _, _ in wanted)
 
@@ -118,7 +119,7 @@ def map_store(
     watched = _Watched(host.denoiser, sigmas.flip(0).tolist(), store, wanted)
     # The inversion's own recording is kept as small as it can be: one step of the coarsest layers.
     level = max(layer.level for layer in layers)
-    least = CapturePlan(levels=(level,), noise_range=(0.0, 1.0), correlation_steps=1, storage="off")
+    least = CapturePlan(levels=(level,), noise_range=(0.0, 1.0), map_steps=1, storage="off")
     try:
         invert(watched, latent, sigmas, least, refinements, stop)
     except _Enough:

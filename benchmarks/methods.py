@@ -26,7 +26,7 @@ What is decoded can be finished in three ways, and a comparison is fair only wit
     same feather) for the others.
 ``_finished``
     In addition the moved element's own pixels at its destination, by the true mask; attention_drag by its own, as
-    ``EditSettings.keep_element`` says, which gives its filled background the detail back as well.
+    ``EditSettings.restore_detail`` says, which gives its filled background the detail back as well.
 
 ``attention_drag`` alone is finished as its settings say; ``fastdrag``, ``fastdrag_move``, ``latent_shift`` and
 ``autoencoder`` alone are the composite, since that is the least an editor would do for them.
@@ -43,13 +43,15 @@ import cv2
 import numpy as np
 import torch
 
-from core import composite as compositing
-from core import movement as moving
-from core.capture import CapturePlan
-from core.edit import EditResult, EditSettings, edit, finish
-from core.grid import CELL, Grid
-from core.movement import Movement
-from core.sampling import SampleSettings
+from core.attention.plan import CapturePlan
+from core.diffusion.sampling import SampleSettings
+from core.edit import EditResult, edit, finish
+from core.motion.field import plan_movement
+from core.motion.movement import Movement
+from core.pixels.composite import composite, shown_mask
+from core.pixels.detail import own_pixels
+from core.settings import EditSettings
+from core.space.grid import CELL, Grid
 
 from . import fastdrag
 from .model import Model
@@ -129,17 +131,17 @@ def attention_drag_truemask(context: Context) -> Outcome:
 
 def attention_drag_finished(context: Context) -> Outcome:
     """With the source's pixels in background and element."""
-    return _finished(context, replace(context.settings, keep_pixels=True, keep_element=True))
+    return _finished(context, replace(context.settings, source_background=True, restore_detail=True))
 
 
 def attention_drag_composite(context: Context) -> Outcome:
     """With the source's pixels in the background."""
-    return _finished(context, replace(context.settings, keep_pixels=True, keep_element=False))
+    return _finished(context, replace(context.settings, source_background=True, restore_detail=False))
 
 
 def attention_drag_raw(context: Context) -> Outcome:
     """The decoder's picture."""
-    return _finished(context, replace(context.settings, keep_pixels=False, keep_element=False))
+    return _finished(context, replace(context.settings, source_background=False, restore_detail=False))
 
 
 def fastdrag_stretch(context: Context) -> Outcome:
@@ -227,11 +229,11 @@ def composited(method: Callable[[Context], Outcome], element: bool = False) -> C
         outcome = _shared(context, method)
         start = time.perf_counter()
         movement = true_movement(context.scene, context.settings)
-        region = compositing.region_mask(movement, context.settings.margin, context.settings.feather)
+        region = shown_mask(movement, context.settings.shown_margin, context.settings.shown_feather)
         source, image = context.scene.image, torch.from_numpy(outcome.image)[None]
         if element:
-            image = compositing.own_pixels(source, image, movement)
-        image = _picture(compositing.composite(source, image, region))
+            image = own_pixels(source, image, movement)
+        image = _picture(composite(source, image, region))
         seconds = outcome.seconds + time.perf_counter() - start
         return replace(outcome, image=image, seconds=seconds, region=region[0].numpy())
 
@@ -249,12 +251,13 @@ def true_movement(scene: Scene, settings: EditSettings) -> Movement:
     y, x = grid.cell_centres()
     handles = [grid.to_cells(pair.handle) for pair in scene.points.pairs]
     scores = torch.stack([1 / (1 + torch.hypot(x - handle[0], y - handle[1])) for handle in handles])[None]
-    return moving.plan(scores, (scene.mask > 0.5).float(), grid, scene.points, replace(settings.move, falloff="rigid"))
+    element = (scene.mask > 0.5).float()
+    return plan_movement(scores, element, grid, scene.points, replace(settings.move, falloff="rigid"))
 
 
 def true_region(scene: Scene, settings: EditSettings) -> torch.Tensor:
-    """What the true edit changes as ``core.composite.region_mask`` softens it, (1, H, W)."""
-    return compositing.region_mask(true_movement(scene, settings), settings.margin, settings.feather)
+    """What the true edit changes as ``core.pixels.composite.shown_mask`` softens it, (1, H, W)."""
+    return shown_mask(true_movement(scene, settings), settings.shown_margin, settings.shown_feather)
 
 
 DECODED: dict[str, Callable[[Context], Outcome]] = {
@@ -296,18 +299,18 @@ def _edited(context: Context, true_mask: bool) -> tuple[tuple[EditResult, torch.
 
 def _finished(context: Context, settings: EditSettings) -> Outcome:
     (result, latent), seconds, evaluations = _edited(context, False)
-    image = finish(context.needed.host, context.scene.image, latent, result.drag, settings)
+    image = finish(context.scene.image, context.needed.host.decode(latent), result.dragged, settings)
     return _outcome(image, result, seconds, evaluations)
 
 
 def _outcome(image: torch.Tensor, result: EditResult, seconds: float, evaluations: int) -> Outcome:
-    return Outcome(_picture(image), seconds, evaluations, result.mask[0].numpy(), result.region[0].numpy())
+    return Outcome(_picture(image), seconds, evaluations, result.element[0].numpy(), result.shown[0].numpy())
 
 
 def _fastdrag(context: Context, stretch: bool) -> Outcome:
     scene, host, settings = context.scene, context.needed.host, context.settings
     grid = _grid(scene)
-    plan = CapturePlan(correlation_steps=1, consistency_sides=("up",))
+    plan = CapturePlan(map_steps=1, source_sides=("up",))
 
     def run() -> np.ndarray:
         latent = host.encode(grid.pad_image(scene.image))
@@ -317,7 +320,7 @@ def _fastdrag(context: Context, stretch: bool) -> Outcome:
         handles = [tuple(value - 0.5 for value in grid.to_cells(pair.handle)) for pair in scene.points.pairs]
         targets = [tuple(value - 0.5 for value in grid.to_cells(pair.target)) for pair in scene.points.pairs]
         start = fastdrag.warp(inversion.noisy, mask, handles, targets, stretch).to(latent.device)
-        sampling = SampleSettings(consistency="replace", consistency_share=1.0, preserve=0.0)
+        sampling = SampleSettings(source_attention="replace", source_attention_share=1.0, hold_element=0.0)
         return _picture(grid.crop_image(host.decode(host.sample(inversion, start, None, None, sampling, None))))
 
     return context.timed(run)

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from core.backends.diffusers import DiffusersDenoiser, DiffusersVae
-from core.drag import Drag
-from core.hooks import AttentionHooks, Denoiser
-from core.host import Autoencoder, DirectHost, OnStep
-from core.inversion import Inversion
-from core.sampling import SampleSettings
+from core.diffusion.dragged import DraggedLatent
+from core.diffusion.inversion import Inversion
+from core.diffusion.sampling import SampleSettings
+from core.hosts.diffusers import DiffusersDenoiser, DiffusersVae
+from core.hosts.direct import DirectHost
+from core.model.protocols import AttentionHooks, Autoencoder, Denoiser, OnStep
 
 PACKAGES = ("torch", "diffusers", "numpy", "opencv-python-headless", "scikit-image", "scipy")
 
@@ -43,11 +43,11 @@ class RecordingHost(DirectHost):
     sampled: torch.Tensor | None = None
 
     def sample(
-        self, inversion: Inversion, x: torch.Tensor, drag: Drag | None, region: torch.Tensor | None,
+        self, inversion: Inversion, x: torch.Tensor, dragged: DraggedLatent | None, free: torch.Tensor | None,
         settings: SampleSettings, on_step: OnStep | None,
     ) -> torch.Tensor:
         """As ``DirectHost.sample``."""
-        self.sampled = super().sample(inversion, x, drag, region, settings, on_step)
+        self.sampled = super().sample(inversion, x, dragged, free, settings, on_step)
         return self.sampled
 
 

@@ -34,11 +34,11 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from core import sampling
-from core.edit import EditSettings
-from core.grid import CELL, Grid
-from core.inversion import Guess, Inversion, invert
-from core.sampling import SampleSettings
+from core.diffusion import sampling
+from core.diffusion.inversion import Guess, Inversion, invert
+from core.diffusion.sampling import SampleSettings
+from core.settings import EditSettings
+from core.space.grid import CELL, Grid
 
 from . import metrics, model, report, settings
 from .scene import Scene, SceneError, load_scenes, scene_folders
@@ -47,7 +47,7 @@ from .scenes import add_model_arguments, load_model, set_threads
 STRENGTHS = (0.4, 0.7, 1.0)
 REFINEMENTS = (0, 1, 2)
 GUESSES: tuple[Guess, ...] = get_args(Guess)
-WAYS = {"off": SampleSettings(consistency="off"), "kv": SampleSettings(consistency="replace")}
+WAYS = {"off": SampleSettings(source_attention="off"), "kv": SampleSettings(source_attention="replace")}
 COLUMNS = (
     ("latent_error_off", "latent error, off", "{:.5f}"),
     ("latent_error_kv", "kv", "{:.5f}"),

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from core.points import DragPoints, parse_points
+from core.space.points import DragPoints, parse_points
 
 KIND_KEYS = ("background_kind", "background", "kind")
 

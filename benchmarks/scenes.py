@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.edit import EditSettings
+from core.settings import EditSettings
 
 from . import metrics, model, report, settings, sheet
 from .methods import INPAINT_RADIUS, METHODS, WITHOUT_MODEL, Context, Outcome
@@ -141,7 +141,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="DIR", help="folder of the demo model's narrow weights")
     parser.add_argument("--stand-in", action="store_true", help="untrained weights, to try the plumbing")
     parser.add_argument("--settings", nargs="*", default=[], metavar="NAME=VALUE",
-                        help="replace settings of EditSettings, e.g. steps=20 sample.preserve=0.5")  # fmt: skip
+                        help="replace settings of EditSettings, e.g. steps=20 sample.hold_element=0.5")  # fmt: skip
     parser.add_argument("--threads", type=int, help="of torch and OpenCV")
 
 

@@ -1,4 +1,4 @@
-"""``EditSettings`` from and to plain values: ``sample.preserve=0.5`` on a command line, a table in a report."""
+"""``EditSettings`` from and to plain values: ``sample.hold_element=0.5`` on a command line, a table in a report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
-from core.edit import EditSettings
+from core.settings import EditSettings
 
 
 class OverrideError(ValueError):
@@ -27,7 +27,7 @@ def override(settings: EditSettings, overrides: Iterable[str] | dict[str, Any]) 
 
     Args:
         settings: to start from.
-        overrides: ``["steps=20", "sample.preserve=0.5"]`` or ``{"steps": 20, ...}``.
+        overrides: ``["steps=20", "sample.hold_element=0.5"]`` or ``{"steps": 20, ...}``.
 
     Raises:
         OverrideError: no such setting.
@@ -38,7 +38,7 @@ def override(settings: EditSettings, overrides: Iterable[str] | dict[str, Any]) 
         for text in overrides:
             name, separator, value = text.partition("=")
             if not separator:
-                raise OverrideError(f"'{text}': write it as name=value, for instance sample.preserve=0.5.")
+                raise OverrideError(f"'{text}': write it as name=value, for instance sample.hold_element=0.5.")
             pairs[name.strip()] = parse_value(value.strip())
         overrides = pairs
     for name, value in overrides.items():

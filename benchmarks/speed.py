@@ -30,19 +30,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from core import mask as masking
-from core import movement as moving
-from core import schedule
-from core.capture import CapturePlan, plan_footprint
-from core.correlation import correlate
-from core.drag import Drag, apply
-from core.edit import EditResult, EditSettings, edit
-from core.grid import CELL, Grid
-from core.hooks import Layer
-from core.host import OnStep
-from core.inversion import Inversion
-from core.points import DragPoints, make_points
-from core.sampling import SampleSettings
+from core.attention.plan import CapturePlan, plan_footprint
+from core.diffusion import schedule
+from core.diffusion.dragged import DraggedLatent
+from core.diffusion.inversion import Inversion
+from core.diffusion.sampling import SampleSettings
+from core.edit import EditResult, edit, find, move
+from core.model.layers import Layer
+from core.model.protocols import OnStep
+from core.settings import EditSettings
+from core.space.grid import CELL, Grid
+from core.space.points import DragPoints, make_points
 
 from . import model, settings
 from .scene import SceneError, load_scene, scene_folders
@@ -69,15 +67,16 @@ class TimedHost:
         return self._host.sigmas(steps, strength)
 
     def invert(
-        self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int, on_step: OnStep | None
+        self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int, on_step: OnStep | None,
+        noise_mask: torch.Tensor | None = None,
     ) -> Inversion:
-        return self._timed("invert", lambda: self._host.invert(latent, sigmas, plan, refinements, on_step))
+        return self._timed("invert", lambda: self._host.invert(latent, sigmas, plan, refinements, on_step, noise_mask))
 
     def sample(
-        self, inversion: Inversion, x: torch.Tensor, drag: Drag | None, region: torch.Tensor | None,
+        self, inversion: Inversion, x: torch.Tensor, dragged: DraggedLatent | None, free: torch.Tensor | None,
         settings: SampleSettings, on_step: OnStep | None,
     ) -> torch.Tensor:
-        return self._timed("sample", lambda: self._host.sample(inversion, x, drag, region, settings, on_step))
+        return self._timed("sample", lambda: self._host.sample(inversion, x, dragged, free, settings, on_step))
 
     def _timed(self, name: str, run: Callable[[], Any]) -> Any:
         probing = self.probing
@@ -111,12 +110,9 @@ def timed_edit(
     whole -= host.probing
     grid = result.movement.grid
     bound = points.on_image(*grid.image_size)
-    correlating, scores = clocked(lambda: correlate(result.inversion.record, grid, bound))
-    masked, region = clocked(lambda: masking.region(scores, grid, bound, chosen.mask, image))
-    moved, _ = clocked(
-        lambda: apply(result.inversion, moving.plan(scores, region, grid, bound, chosen.move), chosen.fill)
-    )
-    phases = {**host.seconds, "correlate": correlating + masked, "move": moved}
+    finding, found = clocked(lambda: find(result.inversion, grid, bound, chosen, image))
+    moved, _ = clocked(lambda: move(result.inversion, found, chosen))
+    phases = {**host.seconds, "find": finding, "move": moved}
     phases["other"] = whole - sum(phases.values())
     return {"phases": phases, "edit": whole, "evaluations": evaluations, "probes": probes}, result
 
@@ -169,7 +165,7 @@ def memory(result: EditResult, loaded: model.Model, chosen: EditSettings, image:
     grown = peak_growth(lambda: host.invert(latent, sigmas, chosen.capture, chosen.refinements, None))
     return {
         "kept": {
-            "attention_maps": inversion.record.bytes,
+            "attention_maps": inversion.maps.bytes,
             "tokens": tokens,
             "trajectory": inversion.trajectory.numel() * inversion.trajectory.element_size(),
         },

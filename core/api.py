@@ -9,9 +9,9 @@
 or step by step, with everything dear done once::
 
     source = api.invert(model, "cat.png")
-    region = api.mask(source, points)
-    moved = api.drag(source, points, region)
-    image = api.sample(model, source, moved)
+    found = api.find(source, points)
+    dragged = api.move(source, found)
+    image = api.sample(model, source, dragged)
 
 Points are (x, y) as shares of the image's width and height, (0, 0) its top left corner.
 """
@@ -27,20 +27,20 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
-from . import correlation
-from . import edit as editing
-from . import mask as masking
-from . import movement as moving
-from .backends.diffusers import Components, Conditioning, DiffusersDenoiser, DiffusersVae
-from .backends.diffusers import from_pipeline as _components_of
-from .backends.diffusers import load as _load
-from .drag import Drag
-from .edit import EditResult, EditSettings
+from . import edit as stations
+from .attention.correlation import correlate as _correlate
+from .diffusion.dragged import DraggedLatent
+from .diffusion.inversion import Inversion
+from .edit import EditResult, Found
 from .errors import InputError
-from .grid import Grid
-from .host import Autoencoder, DirectHost, OnStep
-from .inversion import Inversion
-from .points import DragPoints, Point, make_points, parse_points, points_from_data
+from .hosts.diffusers import Components, Conditioning, DiffusersDenoiser, DiffusersVae
+from .hosts.diffusers import from_pipeline as _components_of
+from .hosts.diffusers import load as _load
+from .hosts.direct import DirectHost
+from .model.protocols import Autoencoder, OnStep
+from .settings import EditSettings
+from .space.grid import Grid, check_image
+from .space.points import DragPoints, Point, make_points, parse_points, points_from_data
 
 ImageLike: TypeAlias = "str | Path | Image.Image | np.ndarray | torch.Tensor"
 PointsLike: TypeAlias = "DragPoints | str | Mapping[str, Any] | Iterable[tuple[Point, Point]]"
@@ -68,11 +68,11 @@ class Model:
         guidance: float = 1.0,
         source_prompt: str | None = None,
     ) -> DirectHost:
-        """The model with its prompts, as ``core.edit`` uses it; see ``edit`` for the arguments."""
+        """The model with its prompts, as the stations use it; see ``edit`` for the arguments."""
         source = self._denoiser(prompt if source_prompt is None else source_prompt, None, 1.0)
         target = self._denoiser(prompt, negative_prompt, guidance)
         vae = DiffusersVae(self.components.vae)
-        return DirectHost(source, vae, source.sigma, source.fingerprint, target)
+        return DirectHost(source, vae, source.sigma, source.fingerprint, target, vae.device)
 
     def _denoiser(self, prompt: str | None, negative: str | None, guidance: float) -> DiffusersDenoiser:
         parts = self.components
@@ -155,13 +155,10 @@ def invert(
         settings: ``steps``, ``strength``, ``refinements`` and ``capture`` of it are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
     """
-    settings = settings or EditSettings()
     pixels = read_image(image)
-    grid = Grid.padded(pixels.shape[1], pixels.shape[2])
+    grid = Grid.padded(*pixels.shape[1:3])
     host = model.host(prompt)
-    sigmas = host.sigmas(settings.steps, settings.strength)
-    latent = host.encode(grid.pad_image(pixels))
-    inversion = host.invert(latent, sigmas, settings.capture, settings.refinements, on_step)
+    inversion = stations.invert(host, host.encode(grid.pad_image(pixels)), settings, on_step=on_step)
     return Source(pixels, grid, inversion, host.autoencoder)
 
 
@@ -171,40 +168,34 @@ def correlate(source: Source, points: PointsLike, settings: EditSettings | None 
     ``settings.correlation`` is used.
     """
     settings = settings or EditSettings()
-    return correlation.correlate(source.inversion.record, source.grid, _bound(source, points), settings.correlation)
+    return _correlate(source.inversion.maps, source.grid, _bound(source, points), settings.correlation)
 
 
-def mask(source: Source, points: PointsLike, settings: EditSettings | None = None) -> torch.Tensor:
-    """What would be moved, (B, H, W) in 0..1 at the picture's size; ``settings.correlation`` and ``.mask`` are used."""
-    settings = settings or EditSettings()
-    scores = correlate(source, points, settings)
-    return masking.region(scores, source.grid, _bound(source, points), settings.mask, source.image)
-
-
-def drag(
-    source: Source, points: PointsLike, region: torch.Tensor | None = None, settings: EditSettings | None = None
-) -> Drag:
-    """Moves a region of the inverted latent and fills what it leaves; costs no evaluation.
+def find(
+    source: Source, points: PointsLike, settings: EditSettings | None = None, mask: torch.Tensor | None = None
+) -> Found:
+    """What belongs to the handles; costs no evaluation.
 
     Args:
-        region: (B or 1, H, W) or (H, W) in 0..1, what moves; None takes ``mask(source, points, settings)``.
-        settings: ``correlation``, ``mask``, ``move`` and ``fill`` of it are used.
+        settings: ``correlation`` and ``element`` of it are used.
+        mask: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
     """
-    settings = settings or EditSettings()
-    bound = _bound(source, points)
-    scores = correlate(source, bound, settings)
-    if region is None:
-        region = masking.region(scores, source.grid, bound, settings.mask, source.image)
-    else:
-        region = editing.given_region(region, source.grid, source.image.shape[0], "region")
-    plan = moving.plan(scores, region, source.grid, bound, settings.move)
-    return editing.moved_drag(source.autoencoder, source.image, source.inversion, plan, settings.fill)
+    return stations.find(source.inversion, source.grid, _bound(source, points), settings, source.image, mask)
+
+
+def move(source: Source, found: Found, settings: EditSettings | None = None) -> DraggedLatent:
+    """Moves the element in the inverted latent and fills what it leaves; costs no evaluation.
+
+    Args:
+        settings: ``move``, ``fill`` and ``seed`` of it are used.
+    """
+    return stations.move(source.inversion, found, settings, source.image, source.autoencoder)
 
 
 def sample(
     model: Model,
     source: Source,
-    dragged: Drag,
+    dragged: DraggedLatent,
     prompt: str | None = None,
     negative_prompt: str | None = None,
     guidance: float = 1.0,
@@ -216,19 +207,13 @@ def sample(
     Args:
         model: the one that inverted the source, with the LoRAs that it had then.
         prompt, negative_prompt, guidance: as for ``edit``.
-        settings: ``sample``, ``keep_pixels``, ``keep_element`` and ``feather`` of it are used.
+        settings: ``sample``, ``restore_detail``, ``source_background``, ``shown_margin`` and ``shown_feather`` of it
+            are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
     """
-    settings = settings or EditSettings()
     host = model.host(prompt, negative_prompt, guidance)
-    start = dragged.at(source.inversion, 0).to(host.autoencoder.device)
-
-    def stepped(index: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
-        if on_step is not None:
-            on_step(index + 1, x, denoised)
-
-    latent = host.sample(source.inversion, start, dragged, None, settings.sample, stepped)
-    return editing.finish(host, source.image, latent, dragged, settings)
+    latent = stations.sample(host, source.inversion, dragged, settings, on_step=on_step)
+    return stations.finish(source.image, host.decode(latent), dragged, settings)
 
 
 def edit(
@@ -240,7 +225,7 @@ def edit(
     guidance: float = 1.0,
     source_prompt: str | None = None,
     settings: EditSettings | None = None,
-    region: torch.Tensor | None = None,
+    mask: torch.Tensor | None = None,
     on_step: OnStep | None = None,
 ) -> EditResult:
     """Drags what belongs to each handle to its target: all of the above in one call.
@@ -248,19 +233,19 @@ def edit(
     Args:
         image: a file, a PIL image, or an array or tensor (H, W, 3) or (B, H, W, 3), uint8 or float in 0..1.
         points: ``DragPoints``, [((x, y), (x, y)), ...] from handles to targets, or their JSON.
-        prompt: what the edited region shall show; None for no text.
+        prompt: what the edited part shall show; None for no text.
         negative_prompt: what it shall not; used when ``guidance`` isn't 1.
         guidance: classifier-free guidance of the way back; inversion always runs without.
         source_prompt: what the picture shows, for the inversion; None takes ``prompt``, "" takes no text.
         settings: see ``EditSettings``.
-        region: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
+        mask: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
         on_step: called with (steps done of inversion and sampling, latent, clean estimate); may raise to stop.
 
     Raises:
         InputError: anything that the caller can mend; the message says how.
     """
     host = model.host(prompt, negative_prompt, guidance, source_prompt)
-    return editing.edit(host, read_image(image), read_points(points), settings, region, on_step)
+    return stations.edit(host, read_image(image), read_points(points), settings, mask, on_step)
 
 
 def read_image(image: ImageLike) -> torch.Tensor:
@@ -281,7 +266,7 @@ def read_image(image: ImageLike) -> torch.Tensor:
     tensor = torch.from_numpy(image) if isinstance(image, np.ndarray) else image
     tensor = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
     tensor = tensor[None] if tensor.ndim == 3 else tensor
-    editing.check_image(tensor)
+    check_image(tensor)
     return tensor.cpu()
 
 

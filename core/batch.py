@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .points import DragPoints, points_from_data, points_to_json
+from .space.points import DragPoints, points_from_data, points_to_json
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 COLUMNS = ("handle_x", "handle_y", "target_x", "target_y")
@@ -43,7 +43,7 @@ def read_points_file(path: Path) -> DragPoints | dict[str, DragPoints]:
     one image are the drags of one edit.
 
     Raises:
-        InputError: not there, another format, or drags that ``core.points`` doesn't take; names file and line.
+        InputError: not there, another format, or drags that ``space.points`` doesn't take; names file and line.
     """
     try:
         text = path.read_text("utf-8-sig")

@@ -20,15 +20,14 @@ import torch
 from tqdm import tqdm
 
 from . import api, batch
+from .attention.tokens import SourceAttention
 from .batch import Job
-from .capture import CapturePlan
-from .drag import FillSettings
-from .edit import EditResult, EditSettings
+from .edit import EditResult
 from .errors import InputError
-from .mask import MaskSettings
-from .movement import MoveSettings
-from .points import DragPoints, points_from_data, points_to_json
-from .sampling import SampleSettings
+from .motion.field import Falloff
+from .options import choices
+from .settings import EditSettings
+from .space.points import DragPoints, points_from_data, points_to_json
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DISTRIBUTION = "comfyui-attentiondrag"
@@ -41,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(options)
         jobs = batch.plan_jobs(options.input, read_drags(options))
-        region = _mask(options, jobs)
+        mask = _mask(options, jobs)
         dtype = DTYPES[options.dtype] if options.dtype else None
         model = api.load(options.model, options.device, dtype)
-        return run(model, jobs, options, settings, region)
+        return run(model, jobs, options, settings, mask)
     except InputError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
@@ -68,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="from handle to target, with an optional radius; may be given several times",
     )
     parser.add_argument("--mask", type=Path, help="a picture whose white moves, instead of what the attention finds")
-    parser.add_argument("--prompt", help="what the edited region shall show")
+    parser.add_argument("--prompt", help="what the edited part shall show")
     parser.add_argument("--negative-prompt", help="what it shall not show; needs --guidance")
     parser.add_argument("--source-prompt", help="what the picture shows (default: the prompt)")
     parser.add_argument("--guidance", type=float, default=1.0, help="towards the prompt, default: %(default)s")
@@ -78,22 +77,28 @@ def build_parser() -> argparse.ArgumentParser:
         "--refinements", type=int, default=default.refinements, help="a step of the inversion, default: %(default)s"
     )
     parser.add_argument("--tau", type=float, help="correlation from which a pixel moves (default: chosen by itself)")
-    parser.add_argument("--grow", type=int, default=default.mask.grow, metavar="PX", help="widens the mask")
+    parser.add_argument("--grow", type=int, default=default.element.grow, metavar="PX", help="widens the mask")
     parser.add_argument(
-        "--falloff", choices=("rigid", "correlation"), default=default.move.falloff, help="default: %(default)s"
+        "--falloff", choices=choices(Falloff), default=default.move.falloff, help="default: %(default)s"
     )
     parser.add_argument(
-        "--consistency", choices=("replace", "extend", "off"), default=default.sample.consistency,
+        "--source-attention", "--consistency", choices=choices(SourceAttention),
+        default=default.sample.source_attention,
         help="the source's keys and values in self-attention, default: %(default)s",
     )
-    parser.add_argument("--preserve", type=float, default=default.sample.preserve, help="0..1, default: %(default)s")
     parser.add_argument(
-        "--hold", type=float, default=default.sample.hold,
+        "--hold-element", "--preserve", type=float, default=default.sample.hold_element,
+        help="0..1, how long what moves is held to what it was, default: %(default)s",
+    )
+    parser.add_argument(
+        "--hold-rest", "--hold", type=float, default=default.sample.hold_rest,
         help="0..1, how long what the element leaves is held to its filling, default: %(default)s",
     )
-    parser.add_argument("--seed", type=int, default=default.fill.seed, help="of what was hidden, default: %(default)s")
+    parser.add_argument("--seed", type=int, default=default.seed, help="of what was hidden, default: %(default)s")
     parser.add_argument("--budget-mb", type=int, default=default.capture.budget_mb, help="default: %(default)s")
-    parser.add_argument("--no-keep-pixels", action="store_true", help="decode the background, too")
+    parser.add_argument(
+        "--no-source-background", "--no-keep-pixels", action="store_true", help="decode the background, too"
+    )
     parser.add_argument("--device", help="default: the machine's accelerator, or the CPU")
     parser.add_argument("--dtype", choices=DTYPES, help="default: float16, on the CPU float32")
     parser.add_argument("--overwrite", action="store_true", help="edit finished pictures again")
@@ -108,14 +113,17 @@ def read_settings(options: argparse.Namespace) -> EditSettings:
         steps=options.steps,
         strength=options.strength,
         refinements=options.refinements,
-        capture=CapturePlan(budget_mb=options.budget_mb),
-        mask=dataclasses.replace(MaskSettings(), tau=options.tau, grow=options.grow),
-        move=dataclasses.replace(MoveSettings(), falloff=options.falloff),
-        fill=dataclasses.replace(FillSettings(), seed=options.seed),
+        capture=dataclasses.replace(default.capture, budget_mb=options.budget_mb),
+        element=dataclasses.replace(default.element, tau=options.tau, grow=options.grow),
+        move=dataclasses.replace(default.move, falloff=options.falloff),
+        seed=options.seed,
         sample=dataclasses.replace(
-            SampleSettings(), consistency=options.consistency, preserve=options.preserve, hold=options.hold
+            default.sample,
+            source_attention=options.source_attention,
+            hold_element=options.hold_element,
+            hold_rest=options.hold_rest,
         ),
-        keep_pixels=not options.no_keep_pixels,
+        source_background=not options.no_source_background,
     )
 
 
@@ -137,7 +145,7 @@ def read_drags(options: argparse.Namespace) -> DragPoints | dict[str, DragPoints
 
 
 def run(
-    model: api.Model, jobs: list[Job], options: argparse.Namespace, settings: EditSettings, region: torch.Tensor | None
+    model: api.Model, jobs: list[Job], options: argparse.Namespace, settings: EditSettings, mask: torch.Tensor | None
 ) -> int:
     """Edits every picture that isn't finished; one that fails is told and doesn't hold up the others."""
     parameters = _parameters(model, options, settings)
@@ -150,7 +158,7 @@ def run(
                 key = batch.job_key(job, parameters)
                 if not options.overwrite and batch.is_done(paths, key):
                     continue
-                _edit(model, job, options, settings, region, parameters, paths, key)
+                _edit(model, job, options, settings, mask, parameters, paths, key)
             except (InputError, OSError) as error:
                 failed += 1
                 bar.write(f"{job.name}: {error}", sys.stderr)
@@ -158,7 +166,7 @@ def run(
 
 
 def _edit(
-    model: api.Model, job: Job, options: argparse.Namespace, settings: EditSettings, region: torch.Tensor | None,
+    model: api.Model, job: Job, options: argparse.Namespace, settings: EditSettings, mask: torch.Tensor | None,
     parameters: dict[str, Any], paths: dict[str, Path], key: str,
 ) -> None:
     begun = time.perf_counter()
@@ -166,10 +174,10 @@ def _edit(
     with tqdm(total=evaluations, unit="step", leave=False) as steps:
         result = api.edit(
             model, job.image, job.points, options.prompt, options.negative_prompt, options.guidance,
-            options.source_prompt, settings, region, lambda *_: steps.update(),
+            options.source_prompt, settings, mask, lambda *_: steps.update(),
         )
     batch.write_atomically(paths["image"], lambda file: api.save_image(result.image, file))
-    batch.write_atomically(paths["mask"], lambda file: api.save_image(result.mask, file))
+    batch.write_atomically(paths["mask"], lambda file: api.save_image(result.element, file))
     seconds = time.perf_counter() - begun
     batch.write_json(paths["report"], _report(job, result, parameters, paths, key, seconds))
 
@@ -204,7 +212,7 @@ def _report(
         "result": {
             "image": paths["image"].name,
             "mask": paths["mask"].name,
-            "moved_share": float(result.mask.mean()),
+            "moved_share": float(result.element.mean()),
             "sigmas": inversion.sigmas.tolist(),
             "inversion_evaluations": inversion.evaluations,
             "storage": inversion.footprint.storage,

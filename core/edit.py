@@ -1,62 +1,46 @@
-"""The whole method in one call: encode, invert, find the region, move it, sample back, decode."""
+"""The method: five stations in a row, and ``edit``, which is one walk through them.
+
+``invert``, ``find``, ``move``, ``sample`` and ``finish`` are all there is: the nodes, the API and the command line call
+these. README.md beside this file walks one edit through the rooms behind them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
-from . import composite as compositing
-from . import drag as dragging
-from . import mask as masking
-from . import movement as moving
-from .capture import CapturePlan
-from .correlation import CorrelationSettings, correlate
-from .drag import Drag, FillSettings
-from .errors import InputError
-from .grid import CELL, Grid
-from .host import Autoencoder, Host, OnStep
-from .inversion import Inversion
-from .mask import MaskSettings
-from .movement import Movement, MoveSettings
-from .points import DragPoints
-from .sampling import SampleSettings
+from .attention.correlation import correlate
+from .diffusion.dragged import DraggedLatent, apply
+from .diffusion.inversion import Inversion
+from .fill.background import continue_background
+from .hosts import Host
+from .model.protocols import Autoencoder, OnStep
+from .motion.field import plan_movement
+from .motion.movement import Movement
+from .pixels.composite import composite, shown_mask
+from .pixels.detail import detail, restore_detail
+from .region.found import find_element
+from .region.given import Combine, combine, given_element
+from .settings import EditSettings
+from .space.grid import Grid, check_image
+from .space.points import DragPoints
 
 
-@dataclass(frozen=True, kw_only=True)
-class EditSettings:
-    """Everything that can be set about an edit. Strength, preservation, consistency and margins were
-    chosen on five validation scenes (``benchmarks.ablation``).
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What belongs to the handles; tensors on the CPU, float32.
 
     Attributes:
-        steps: noise levels over the whole schedule.
-        strength: share of the schedule that is inverted and sampled.
-        refinements: extra evaluations per inversion step.
-        capture, correlation, mask, move, fill, sample: see there.
-        keep_pixels: composite with the source's own pixels outside the edit region.
-        keep_element: give the moved element, and what the background was continued with, the detail back that the
-            autoencoder loses; what sampling changed is seen as it is. Off, all of it is as the decoder shows it.
-        margin, feather: of the composite round what left and what arrived, px.
+        grid, points: of the picture, and the drags on it.
+        correlation: (B, P, h, w) in 0..1 of every cell with every handle.
+        element: (B, H, W) in 0..1, what is to move.
     """
 
-    steps: int = 50
-    strength: float = 0.4
-    refinements: int = 0
-    capture: CapturePlan = field(default_factory=CapturePlan)
-    correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
-    mask: MaskSettings = field(default_factory=MaskSettings)
-    move: MoveSettings = field(default_factory=MoveSettings)
-    fill: FillSettings = field(default_factory=FillSettings)
-    sample: SampleSettings = field(default_factory=SampleSettings)
-    keep_pixels: bool = True
-    keep_element: bool = True
-    margin: int = 2
-    feather: int = 4
-
-    def __post_init__(self):
-        for name in ("margin", "feather"):
-            if getattr(self, name) < 0:
-                raise InputError(name, f"{getattr(self, name)} px.", "Use 0 or more.")
+    grid: Grid
+    points: DragPoints
+    correlation: torch.Tensor
+    element: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,19 +49,25 @@ class EditResult:
 
     Attributes:
         image: (B, H, W, 3) in 0..1, the source's size.
-        mask: (B, H, W) what was moved.
-        region: (B, H, W) what was allowed to change, softly.
-        scores: (B, P, h, w) correlation of every cell with every handle.
-        inversion, movement, drag: intermediate results, to go on from.
+        shown: (B, H, W) in 0..1, how far ``image`` is the edit and not the source.
+        inversion, found, dragged: what the stations made, to go on from.
     """
 
     image: torch.Tensor
-    mask: torch.Tensor
-    region: torch.Tensor
-    scores: torch.Tensor
+    shown: torch.Tensor
     inversion: Inversion
-    movement: Movement
-    drag: Drag
+    found: Found
+    dragged: DraggedLatent
+
+    @property
+    def element(self) -> torch.Tensor:
+        """(B, H, W) what was moved."""
+        return self.found.element
+
+    @property
+    def movement(self) -> Movement:
+        """Where it went."""
+        return self.dragged.movement
 
 
 def edit(
@@ -91,114 +81,174 @@ def edit(
     """Drags what belongs to the handles to the targets.
 
     Args:
-        host: the model (``core.host.DirectHost``, or a backend's own).
+        host: the model (``hosts``).
         image: (B, H, W, 3) in 0..1, any size; all images of a batch are dragged alike.
         points: the drags.
         settings: see ``EditSettings``.
-        mask: (B or 1, H, W) to move instead of the automatic region.
-        on_step: called with (steps done so far of inversion and sampling, latent, clean estimate); may raise to
-            stop.
+        mask: (B or 1, H, W) to move instead of what the attention finds.
+        on_step: called with (steps done so far of inversion and sampling, latent, clean estimate); may raise to stop.
 
     Raises:
         InputError: anything the user can mend.
     """
     settings = settings or EditSettings()
     check_image(image)
-    grid = Grid.padded(image.shape[1], image.shape[2], CELL)
+    grid = Grid.padded(*image.shape[1:3])
     points = points.on_image(*grid.image_size)
-    # Before the inversion: a mask that can't be used should not cost one.
-    given = None if mask is None else given_region(mask, grid, image.shape[0])
+    if mask is not None:
+        # Before the inversion: a mask that can't be used should not cost one.
+        given_element(mask, grid, image.shape[0])
+
+    inversion = invert(host, host.encode(grid.pad_image(image)), settings, on_step=on_step)
+    found = find(inversion, grid, points, settings, image, mask)
+    dragged = move(inversion, found, settings, image, host)
+    after = None if on_step is None else lambda done, *rest: on_step(inversion.steps + done, *rest)
+    latent = sample(host, inversion, dragged, settings, on_step=after)
+    shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)
+    picture = finish(image, host.decode(latent), dragged, settings, shown)
+    return EditResult(picture, shown, inversion, found, dragged)
+
+
+def invert(
+    host: Host,
+    latent: torch.Tensor,
+    settings: EditSettings | None = None,
+    noise_mask: torch.Tensor | None = None,
+    on_step: OnStep | None = None,
+) -> Inversion:
+    """Step 1: from a clean latent to the noise that samples back to it, recording the self-attention (step 2).
+
+    Args:
+        host: the model.
+        latent: (B, C, h, w) of ``host.encode``.
+        settings: ``steps``, ``strength``, ``refinements`` and ``capture`` of it are used.
+        noise_mask: (B or 1, H, W) share in 0..1 that an edit may change at all; None for everything.
+        on_step: called with (steps done, latent, clean estimate); may raise to stop.
+    """
+    settings = settings or EditSettings()
     sigmas = host.sigmas(settings.steps, settings.strength)
-    latent = host.encode(grid.pad_image(image))
-    inversion = host.invert(latent, sigmas, settings.capture, settings.refinements, on_step)
-
-    scores = correlate(inversion.record, grid, points, settings.correlation)
-    moved = masking.region(scores, grid, points, settings.mask, image.cpu()) if given is None else given
-    movement = moving.plan(scores, moved, grid, points, settings.move)
-    drag = moved_drag(host, image, inversion, movement, settings.fill)
-
-    def sampled(index: int, x: torch.Tensor, denoised: torch.Tensor) -> None:
-        if on_step is not None:
-            on_step(inversion.steps + index + 1, x, denoised)
-
-    start = drag.at(inversion, 0).to(latent.device)
-    result = host.sample(inversion, start, drag, None, settings.sample, sampled)
-    edited = finish(host, image, result, drag, settings)
-    region = compositing.region_mask(movement, settings.margin, settings.feather)
-    return EditResult(edited, moved, region, scores, inversion, movement, drag)
+    return host.invert(latent, sigmas, settings.capture, settings.refinements, on_step, noise_mask)
 
 
-def moved_drag(
-    autoencoder: Autoencoder, image: torch.Tensor, inversion: Inversion, movement: Movement, settings: FillSettings
-) -> Drag:
-    """``drag.apply`` with the background continued where ``settings.space`` says, and the drag's own detail."""
-    grid = movement.grid
-    picture = background = None
-    if settings.space == "pixels":
-        picture = dragging.background_picture(image, movement, settings)
-        background = autoencoder.encode(grid.pad_image(picture))
-    drag = dragging.apply(inversion, movement, settings, background)
-    plain = _decoded(autoencoder, drag.clean if background is None else drag.clean.to(background.device), grid)
-    return replace(drag, detail=compositing.detail(image.cpu().float(), plain, movement, picture))
+def find(
+    inversion: Inversion,
+    grid: Grid,
+    points: DragPoints,
+    settings: EditSettings | None = None,
+    image: torch.Tensor | None = None,
+    given: torch.Tensor | None = None,
+    combining: Combine | None = None,
+    input: str = "mask",
+) -> Found:
+    """Step 3: what belongs to the handles. Costs no evaluation.
+
+    Args:
+        inversion: of the source.
+        grid: where its latent lies over the picture.
+        points: the drags.
+        settings: ``correlation`` and ``element`` of it are used.
+        image: (B, H, W, 3) in 0..1, the source, whose edges the element then follows.
+        given: (B or 1, H, W) in 0..1, a mask that someone else made.
+        combining: how it corrects what the attention finds; None moves it instead.
+        input: what the user knows ``given`` by.
+    """
+    settings = settings or EditSettings()
+    correlation = correlate(inversion.maps, grid, points, settings.correlation)
+    if given is not None and combining is None:
+        return Found(grid, points, correlation, given_element(given, grid, inversion.batch, input))
+    element = find_element(correlation, grid, points, settings.element, image)
+    if given is not None:
+        element = combine(element, given, combining)
+    return Found(grid, points, correlation, element)
+
+
+def move(
+    inversion: Inversion,
+    found: Found,
+    settings: EditSettings | None = None,
+    image: torch.Tensor | None = None,
+    autoencoder: Autoencoder | None = None,
+    movement: Movement | None = None,
+) -> DraggedLatent:
+    """Steps 4 and 5: moves the element in the inverted latent and fills what it leaves. Costs no evaluation.
+
+    Args:
+        inversion: of the source.
+        found: of ``find``.
+        settings: ``move``, ``fill`` and ``seed`` of it are used.
+        image: (B, H, W, 3) in 0..1, the source; with ``autoencoder`` the background is continued in it, and the
+            detail that the autoencoder loses is known.
+        autoencoder: of the model.
+        movement: to follow instead of the one that the drags mean.
+    """
+    settings = settings or EditSettings()
+    if movement is None:
+        movement = plan_movement(found.correlation, found.element, found.grid, found.points, settings.move)
+    clean = inversion.clean.to(movement.leaving.device)
+    background = continue_background(movement, clean, settings.fill, image, autoencoder)
+    dragged = apply(inversion, movement, background.latent, settings.seed)
+    if image is None or autoencoder is None:
+        return dragged
+    plain = _picture(autoencoder.decode(dragged.clean), found.grid)
+    return replace(dragged, detail=detail(image.cpu().float(), plain, movement, background.picture))
+
+
+def sample(
+    host: Host,
+    inversion: Inversion,
+    dragged: DraggedLatent | None,
+    settings: EditSettings | None = None,
+    latent: torch.Tensor | None = None,
+    free: torch.Tensor | None = None,
+    on_step: OnStep | None = None,
+) -> torch.Tensor:
+    """Step 6: samples a dragged latent back; (B, C, h, w) float32.
+
+    Args:
+        host: the model of the inversion, with the conditioning of the way back.
+        inversion: of the source.
+        dragged: of ``move``; None for a latent that someone else changed.
+        settings: ``sample`` of it is used.
+        latent: (B, C, h, w) to start from; None takes the dragged one at the first noise level.
+        free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own.
+        on_step: called with (steps done, latent, clean estimate); may raise to stop.
+    """
+    settings = settings or EditSettings()
+    start = dragged.at(inversion, 0) if latent is None else latent
+    after = None if on_step is None else lambda index, *rest: on_step(index + 1, *rest)
+    return host.sample(inversion, start, dragged, free, settings.sample, after)
 
 
 def finish(
-    autoencoder: Autoencoder,
     image: torch.Tensor,
-    latent: torch.Tensor,
-    drag: Drag,
-    settings: EditSettings,
+    decoded: torch.Tensor,
+    dragged: DraggedLatent,
+    settings: EditSettings | None = None,
+    shown: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Decodes a sampled latent and puts it together with the source's pixels; (B, H, W, 3) in 0..1 on the CPU."""
-    movement = drag.movement
-    image = image.cpu().float()
-    edited = _decoded(autoencoder, latent, movement.grid)
-    if settings.keep_element:
-        edited = compositing.keep_element(image, edited, drag)
-    edited = edited.clamp(0, 1)
-    if settings.keep_pixels:
-        region = compositing.region_mask(movement, settings.margin, settings.feather)
-        edited = compositing.composite(image, edited, region)
-    return edited
-
-
-def _decoded(autoencoder: Autoencoder, latent: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """The picture (B, H, W, 3) float32 on the CPU, cropped; not clipped."""
-    return grid.crop_image(autoencoder.decode(latent).cpu().float())
-
-
-def given_region(mask: torch.Tensor, grid: Grid, batch: int, input: str = "mask") -> torch.Tensor:
-    """A mask that someone gave, as the region that is to move.
+    """Puts a decoded edit together with the source's pixels; (B, H, W, 3) float32 in 0..1 on the CPU.
 
     Args:
-        mask: (B or 1, H, W) or (H, W) at image size in 0..1.
-        grid: of the image.
-        batch: B, the number of images.
-        input: what the user knows the mask by.
-
-    Returns:
-        (B, H, W) float32 on the CPU, a copy.
-
-    Raises:
-        InputError: another size or batch, values that aren't finite, or less than one latent cell covered in
-            every image: nothing would be seen to move. Single images of a batch may be left as they are.
+        image: (B or 1, H, W, 3) in 0..1, the source.
+        decoded: (B, H, W, 3) of the host's ``decode``, at the source's size or as large as the latent decodes to.
+        dragged: of ``move``.
+        settings: ``restore_detail``, ``source_background``, ``shown_margin`` and ``shown_feather`` of it are used.
+        shown: (B or 1, H, W) in 0..1, where to show the edit; None for where it changed the picture.
     """
-    region = masking.combine(torch.zeros(batch, *grid.image_size), mask, "replace")
-    cells = float(grid.image_mask_to_cells(region).sum((-2, -1)).max())
-    # One cell's worth that lies over several sums up to 1 but for rounding.
-    if cells < 1 - 1e-4:
-        what = "it is empty" if cells == 0 else f"it covers {cells * grid.cell**2:.3g} px"
-        raise InputError(
-            input,
-            f"{what}, and nothing moves that is smaller than a latent cell ({grid.cell}x{grid.cell} px).",
-            "Paint what is to move, or make the mask larger (grow it, lower tau).",
-        )
-    return region
+    settings = settings or EditSettings()
+    image = image.cpu().float()
+    edited = _picture(decoded, dragged.movement.grid)
+    if settings.restore_detail:
+        edited = restore_detail(image, edited, dragged)
+    edited = edited.clamp(0, 1)
+    if not settings.source_background:
+        return edited
+    if shown is None:
+        shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)
+    return composite(image, edited, shown)
 
 
-def check_image(image: torch.Tensor, input: str = "image") -> None:
-    """Raises an ``InputError`` unless ``image`` is a finite batch (B, H, W, 3) that isn't empty."""
-    if image.ndim != 4 or image.shape[-1] != 3 or 0 in image.shape:
-        raise InputError(input, f"shape {tuple(image.shape)}.", "Use an RGB image (no alpha channel).")
-    if not torch.isfinite(image).all():
-        raise InputError(input, "it holds NaN or infinite values.", "Check the node that made it.")
+def _picture(decoded: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """A decoded picture at the source's size, float32 on the CPU; not clipped."""
+    decoded = decoded.cpu().float()
+    return grid.crop_image(decoded) if tuple(decoded.shape[1:3]) == grid.covered_size else decoded

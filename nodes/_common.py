@@ -10,11 +10,11 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from ..core.drag import Drag
+from ..core.diffusion.dragged import DraggedLatent
+from ..core.diffusion.inversion import Inversion
 from ..core.errors import InputError
-from ..core.grid import Grid
-from ..core.inversion import Inversion
-from ..core.points import DragPoints
+from ..core.space.grid import Grid, check_image
+from ..core.space.points import DragPoints
 
 CATEGORY = "AttentionDrag"
 
@@ -46,6 +46,22 @@ def grid_of(inversion: Inversion, points: DragPoints) -> Grid:
     return Grid.between(points.image_size, inversion.latent_size)
 
 
+def image_on(grid: Grid, image: torch.Tensor | None, batch: int | None = None) -> torch.Tensor | None:
+    """A linked image (B, H, W, 3) at the size of the points' image, None if there is none.
+
+    What the latent decodes to is cropped. With ``batch``, one image goes for all of the batch.
+    """
+    if image is None:
+        return None
+    check_image(image)
+    image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
+    check_size(image, grid.image_size)
+    if batch is None:
+        return image
+    check_batch(image, batch)
+    return image.expand(batch, -1, -1, -1)
+
+
 def check_size(image: torch.Tensor, size: tuple[int, int] | None, input: str = "image") -> None:
     """Raises an ``InputError`` unless the image (B, H, W, C) is the one that the points were set on."""
     if size is not None and tuple(image.shape[1:3]) != tuple(size):
@@ -64,11 +80,11 @@ def check_batch(image: torch.Tensor, batch: int, input: str = "image") -> None:
         )
 
 
-def carried_drag(latent: dict[str, Any]) -> Drag | None:
+def carried_drag(latent: dict[str, Any]) -> DraggedLatent | None:
     """What AttentionDragApply left in a LATENT, if it still fits the samples."""
-    drag = latent.get(DRAG_KEY)
-    if isinstance(drag, Drag) and drag.clean.shape == latent["samples"].shape:
-        return drag
+    dragged = latent.get(DRAG_KEY)
+    if isinstance(dragged, DraggedLatent) and dragged.clean.shape == latent["samples"].shape:
+        return dragged
     return None
 
 

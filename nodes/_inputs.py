@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..core.edit import EditSettings
+from ..core.attention.tokens import SourceAttention
 from ..core.errors import InputError
+from ..core.options import choices
+from ..core.settings import EditSettings
 
 DEFAULTS = EditSettings()
 AUTOMATIC = 0.0
-KEEP_ELEMENT = (
+RESTORE_DETAIL = (
     "The moved element and the filled background keep the detail that the VAE loses; what sampling changed is added to "
     "them. Turn it off to see the decoder's own picture, for a strong restyle."
 )
@@ -64,7 +66,7 @@ def mask_inputs() -> list[io.Input]:
         ),
         io.Int.Input(
             "grow",
-            default=DEFAULTS.mask.grow,
+            default=DEFAULTS.element.grow,
             min=-256,
             max=256,
             tooltip="Widens the mask, in pixels; negative narrows it.",
@@ -77,13 +79,36 @@ def mask_edge_inputs() -> list[io.Input]:
     return [
         io.Int.Input(
             "feather",
-            default=DEFAULTS.mask.feather,
+            default=DEFAULTS.element.feather,
             min=0,
             max=256,
             tooltip="Soft edge of the mask, in pixels.",
         ),
         io.Boolean.Input(
-            "connected", default=DEFAULTS.mask.connected, tooltip="Keep only what is connected to the handle."
+            "connected", default=DEFAULTS.element.connected, tooltip="Keep only what is connected to the handle."
+        ),
+    ]
+
+
+def correlation_inputs() -> list[io.Input]:
+    """disc, symmetric."""
+    return [
+        io.Float.Input(
+            "disc",
+            default=DEFAULTS.correlation.disc,
+            min=0.0,
+            max=16.0,
+            step=0.25,
+            optional=True,
+            tooltip="Attention is read off a disc round the handle of this radius, in latent cells (8 px); 0 reads one "
+            "cell alone. The same on AttentionDrag Mask and Apply.",
+        ),
+        io.Boolean.Input(
+            "symmetric",
+            optional=True,
+            default=DEFAULTS.correlation.symmetric,
+            tooltip="Read how much the others look at the handle, too, and not only where the handle looks. The same "
+            "on AttentionDrag Mask and Apply.",
         ),
     ]
 
@@ -104,14 +129,14 @@ def consistency_inputs() -> list[io.Input]:
     return [
         io.Combo.Input(
             "consistency",
-            options=["replace", "extend", "off"],
-            default=DEFAULTS.sample.consistency,
+            options=choices(SourceAttention),
+            default=DEFAULTS.sample.source_attention,
             tooltip="What self-attention does with the original's keys and values: look at nothing "
             "else ('replace'), look at them, too ('extend'), or ignore them.",
         ),
         io.Float.Input(
             "consistency_share",
-            default=DEFAULTS.sample.consistency_share,
+            default=DEFAULTS.sample.source_attention_share,
             min=0.0,
             max=1.0,
             step=0.01,
@@ -123,7 +148,7 @@ def consistency_inputs() -> list[io.Input]:
 def preserve_input() -> io.Input:
     return io.Float.Input(
         "preserve",
-        default=DEFAULTS.sample.preserve,
+        default=DEFAULTS.sample.hold_element,
         min=0.0,
         max=1.0,
         step=0.01,
@@ -135,7 +160,7 @@ def preserve_input() -> io.Input:
 def hold_input() -> io.Input:
     return io.Float.Input(
         "hold",
-        default=DEFAULTS.sample.hold,
+        default=DEFAULTS.sample.hold_rest,
         min=0.0,
         max=1.0,
         step=0.01,
@@ -156,7 +181,7 @@ def cfg_input() -> io.Input:
 
 
 def tau_setting(tau: float) -> float | None:
-    """The widget's number as ``MaskSettings`` takes it."""
+    """The widget's number as ``ElementSettings`` takes it."""
     return None if tau == AUTOMATIC else tau
 
 

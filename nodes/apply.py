@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..core import drag as dragging
-from ..core import edit as editing
-from ..core import movement as moving
-from ..core.backends import comfy as host
-from ..core.correlation import correlate
-from ..core.drag import FillSettings
-from ..core.edit import check_image, given_region
-from ..core.movement import MoveSettings
+from ..core import edit as stations
+from ..core.attention.correlation import CorrelationSettings
+from ..core.fill.background import FillSettings
+from ..core.fill.trial import Filling
+from ..core.hosts.comfy.host import ComfyHost
+from ..core.motion.field import Falloff, MoveSettings
+from ..core.options import choices
+from ..core.settings import EditSettings
 from . import preview
 from ._common import (
     CATEGORY,
     DRAG_KEY,
     DragPointsType,
     InversionType,
-    check_batch,
-    check_size,
     grid_of,
+    image_on,
     names_itself,
     on_intermediate,
 )
-from ._inputs import seed_input
-from .mask import effective_region
-
-DEFAULTS = MoveSettings()
+from ._inputs import DEFAULTS, correlation_inputs, seed_input
+from .mask import effective_element
 
 
 class AttentionDragApply(io.ComfyNode):
-    """Moves the region in the inverted latent."""
+    """Moves the element in the inverted latent: the station ``move``."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -48,23 +45,23 @@ class AttentionDragApply(io.ComfyNode):
                 io.Mask.Input("mask", tooltip="What moves, usually from AttentionDrag Mask."),
                 io.Combo.Input(
                     "falloff",
-                    options=["rigid", "correlation"],
-                    default=DEFAULTS.falloff,
-                    tooltip="'rigid' moves the region as one piece; 'correlation' moves each cell the less, the "
+                    options=choices(Falloff),
+                    default=DEFAULTS.move.falloff,
+                    tooltip="'rigid' moves the element as one piece; 'correlation' moves each cell the less, the "
                     "less it belongs to the handle, which stretches.",
                 ),
                 io.Int.Input(
                     "transition",
-                    default=DEFAULTS.transition,
+                    default=DEFAULTS.move.transition,
                     min=0,
                     max=16,
-                    tooltip="Latent cells (8 px) round source and destination that may change, too.",
+                    tooltip="Latent cells (8 px) round where it leaves and arrives that may change, too.",
                 ),
                 seed_input(),
                 io.Combo.Input(
                     "fill",
-                    options=["auto", "smooth", "curved", "patches"],
-                    default=FillSettings().method,
+                    options=choices(Filling),
+                    default=DEFAULTS.fill.method,
                     tooltip="How the background is continued over what the element leaves, with image and VAE linked: "
                     "'smooth' and 'curved' for plain and shaded grounds, 'patches' for textures and patterns; 'auto' "
                     "tries them on known parts of the picture.",
@@ -81,10 +78,13 @@ class AttentionDragApply(io.ComfyNode):
                     tooltip="With it and the image, what the element leaves is filled in the picture and encoded; "
                     "without, in the latent, where traces of the element stay.",
                 ),
+                *correlation_inputs(),
             ],
             outputs=[
                 io.Latent.Output("latent", display_name="dragged"),
-                io.Mask.Output("region", display_name="region"),
+                io.Mask.Output(
+                    "region", display_name="free", tooltip="The latent cells that sampling may change, at image size."
+                ),
                 io.Image.Output("preview", display_name="displacement"),
             ],
         )
@@ -92,30 +92,37 @@ class AttentionDragApply(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, model, inversion, points, mask, falloff, transition, seed, fill, image=None, vae=None
+        cls,
+        model,
+        inversion,
+        points,
+        mask,
+        falloff,
+        transition,
+        seed,
+        fill,
+        image=None,
+        vae=None,
+        disc=DEFAULTS.correlation.disc,
+        symmetric=DEFAULTS.correlation.symmetric,
     ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
-        moved = given_region(mask, grid, inversion.batch)
-        scores = correlate(inversion.record, grid, points)
-        movement = moving.plan(scores, moved, grid, points, MoveSettings(falloff=falloff, transition=transition))
-        if image is not None:
-            image = grid.crop_image(image) if tuple(image.shape[1:3]) == grid.covered_size else image
-            check_image(image)
-            check_size(image, grid.image_size)
-            check_batch(image, inversion.batch)
-            image = image.expand(inversion.batch, -1, -1, -1)
-        filling = FillSettings(method=fill, seed=seed)
-        if image is not None and vae is not None:
-            drag = editing.moved_drag(host.ComfyHost(model, vae), image, inversion, movement, filling)
-        else:
-            drag = dragging.apply(inversion, movement, filling)
-        samples = model.get_model_object("latent_format").process_out(drag.at(inversion, 0))
+        settings = EditSettings(
+            correlation=CorrelationSettings(disc=disc, symmetric=symmetric),
+            move=MoveSettings(falloff=falloff, transition=transition),
+            fill=FillSettings(method=fill),
+            seed=seed,
+        )
+        found = stations.find(inversion, grid, points, settings, given=mask)
+        image = image_on(grid, image, inversion.batch)
+        host = ComfyHost(model, vae)
+        dragged = stations.move(inversion, found, settings, image, host if vae is not None else None)
         if image is None:
             image = mask.new_full((inversion.batch, *grid.image_size, 3), 0.25)
         return io.NodeOutput(
-            {"samples": on_intermediate(samples), DRAG_KEY: drag},
-            grid.spread_cells((movement.region > 0).float()),
-            preview.displacement(image, movement, points),
+            {"samples": on_intermediate(host.to_latent(dragged.at(inversion, 0))), DRAG_KEY: dragged},
+            grid.spread_cells((dragged.movement.free > 0).float()),
+            preview.displacement(image, dragged.movement, points),
             # Not what AttentionDrag Mask found, where something stands between the two, or a drawn mask instead.
-            ui=effective_region(cls, moved, scores, grid, {}),
+            ui=effective_element(cls, found, {}),
         )

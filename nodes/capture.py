@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..core.capture import CapturePlan
+from ..core.attention.maps import Heads
+from ..core.attention.plan import CapturePlan, Storage
+from ..core.options import choices
 from ._common import CATEGORY, CaptureType, names_itself
 
 SIDES = {
@@ -72,14 +74,14 @@ class AttentionDragCapture(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "steps",
-                    default=DEFAULTS.correlation_steps,
+                    default=DEFAULTS.map_steps,
                     min=1,
                     max=50,
                     tooltip="How many steps between them are read.",
                 ),
                 io.Combo.Input(
                     "heads",
-                    options=["mean", "max"],
+                    options=choices(Heads),
                     default=DEFAULTS.heads,
                     tooltip="How the attention heads of a layer are merged.",
                 ),
@@ -91,7 +93,7 @@ class AttentionDragCapture(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "storage",
-                    options=["auto", "cpu", "device", "recompute", "off"],
+                    options=choices(Storage),
                     default=DEFAULTS.storage,
                     tooltip="Where keys and values are kept. 'recompute' keeps none and evaluates the model "
                     "twice a sampling step; 'auto' takes 'cpu' if they fit the budget, else 'recompute'.",
@@ -112,14 +114,14 @@ class AttentionDragCapture(io.ComfyNode):
     def execute(
         cls, layers, resolution, noise_from, noise_to, steps, heads, consistency_layers, storage, budget_mb
     ) -> io.NodeOutput:
-        consistency = DEFAULTS.consistency_sides if consistency_layers == "auto" else SIDES[consistency_layers]
+        source = DEFAULTS.source_sides if consistency_layers == "auto" else SIDES[consistency_layers]
         plan = CapturePlan(
             sides=SIDES[layers],
             levels=LEVELS[resolution],
             noise_range=(noise_from, noise_to),
-            correlation_steps=steps,
+            map_steps=steps,
             heads=heads,
-            consistency_sides=consistency,
+            source_sides=source,
             storage=storage,
             budget_mb=budget_mb,
         )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..core import composite as compositing
-from ..core.edit import check_image
+from ..core import edit as stations
 from ..core.errors import InputError
+from ..core.settings import EditSettings
+from ..core.space.grid import check_image
 from ._common import CATEGORY, carried_drag, check_size, names_itself
-from ._inputs import DEFAULTS, KEEP_ELEMENT
+from ._inputs import DEFAULTS, RESTORE_DETAIL
 
 
 class AttentionDragComposite(io.ComfyNode):
-    """The pixel composite of AttentionDragEdit for the long chain."""
+    """The pixel composite of AttentionDragEdit for the long chain: the station ``finish``."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -20,30 +21,35 @@ class AttentionDragComposite(io.ComfyNode):
             node_id="AttentionDragComposite",
             display_name="AttentionDrag Composite",
             category=CATEGORY,
-            description="Shows the decoded edit inside the edit region and the source's own pixels, bit for bit, "
+            description="Shows the decoded edit where it changed the picture and the source's own pixels, bit for bit, "
             "outside of it, cropped to the source's size.",
             inputs=[
                 io.Image.Input("source", tooltip="The image before encoding."),
                 io.Image.Input("edited", tooltip="The decoded edit."),
                 io.Latent.Input(
-                    "dragged", tooltip="The dragged latent of AttentionDrag Apply, which knows the region."
+                    "dragged", tooltip="The dragged latent of AttentionDrag Apply, which knows what moved where."
                 ),
-                io.Boolean.Input("keep_element", default=DEFAULTS.keep_element, tooltip=KEEP_ELEMENT),
+                io.Boolean.Input("keep_element", default=DEFAULTS.restore_detail, tooltip=RESTORE_DETAIL),
                 io.Int.Input(
                     "margin",
-                    default=DEFAULTS.margin,
+                    default=DEFAULTS.shown_margin,
                     min=0,
                     max=256,
                     tooltip="Pixels round what left and what arrived that show the edit.",
                 ),
                 io.Int.Input(
                     "feather",
-                    default=DEFAULTS.feather,
+                    default=DEFAULTS.shown_feather,
                     min=0,
                     max=256,
                     tooltip="Soft edge outside of that, in pixels.",
                 ),
-                io.Mask.Input("region", optional=True, tooltip="Show the edit here instead, at the source's size."),
+                io.Mask.Input(
+                    "region",
+                    display_name="shown",
+                    optional=True,
+                    tooltip="Show the edit here instead, at the source's size: pixels, not the free cells of Apply.",
+                ),
             ],
             outputs=[io.Image.Output("image", display_name="image")],
         )
@@ -56,14 +62,9 @@ class AttentionDragComposite(io.ComfyNode):
         drag = carried_drag(dragged)
         if drag is None:
             raise InputError("dragged", "it doesn't carry what was dragged.", "Link the LATENT of AttentionDrag Apply.")
-        movement = drag.movement
-        check_size(source, movement.grid.image_size, "source")
-        if tuple(edited.shape[1:3]) == movement.grid.covered_size:
-            edited = movement.grid.crop_image(edited)
-        check_size(edited, movement.grid.image_size, "edited")
-        if keep_element:
-            edited = compositing.keep_element(source, edited, drag)
-        edited = edited.clamp(0, 1)
-        if region is None:
-            region = compositing.region_mask(movement, margin, feather)
-        return io.NodeOutput(compositing.composite(source, edited, region))
+        grid = drag.movement.grid
+        check_size(source, grid.image_size, "source")
+        if tuple(edited.shape[1:3]) != grid.covered_size:
+            check_size(edited, grid.image_size, "edited")
+        settings = EditSettings(restore_detail=keep_element, shown_margin=margin, shown_feather=feather)
+        return io.NodeOutput(stations.finish(source, edited, drag, settings, region))

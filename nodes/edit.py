@@ -5,18 +5,18 @@ from __future__ import annotations
 import latent_preview
 from comfy_api.latest import io
 
-from ..core import edit as editing
-from ..core.backends import comfy as host
-from ..core.capture import CapturePlan
-from ..core.drag import FillSettings
-from ..core.edit import EditSettings
-from ..core.mask import MaskSettings
-from ..core.sampling import SampleSettings
-from . import preview
+from ..core import edit as stations
+from ..core.attention.plan import CapturePlan
+from ..core.diffusion.sampling import SampleSettings
+from ..core.hosts.comfy.host import ComfyHost
+from ..core.hosts.comfy.inputs import sampling_sigmas
+from ..core.region.found import ElementSettings
+from ..core.settings import EditSettings
+from ..core.space.grid import check_image
 from ._common import CATEGORY, CaptureType, DragPointsType, check_size, names_itself, on_intermediate
 from ._inputs import (
     DEFAULTS,
-    KEEP_ELEMENT,
+    RESTORE_DETAIL,
     cfg_input,
     check_cfg,
     hold_input,
@@ -27,11 +27,11 @@ from ._inputs import (
     seed_input,
     tau_setting,
 )
-from .mask import effective_region
+from .mask import effective_element, heatmap
 
 
 class AttentionDragEdit(io.ComfyNode):
-    """Encode, invert, find the region, move it, sample back, decode, composite."""
+    """All five stations: invert, find, move, sample, finish."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -53,10 +53,10 @@ class AttentionDragEdit(io.ComfyNode):
                 cfg_input(),
                 io.Boolean.Input(
                     "keep_pixels",
-                    default=DEFAULTS.keep_pixels,
-                    tooltip="Outside the edit region the picture is the source's own, bit for bit.",
+                    default=DEFAULTS.source_background,
+                    tooltip="Where nothing was dragged the picture is the source's own, bit for bit.",
                 ),
-                io.Boolean.Input("keep_element", default=DEFAULTS.keep_element, tooltip=KEEP_ELEMENT),
+                io.Boolean.Input("keep_element", default=DEFAULTS.restore_detail, tooltip=RESTORE_DETAIL),
                 io.Mask.Input("mask", optional=True, tooltip="Moves this instead of what the attention finds."),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
                 io.Conditioning.Input("negative", optional=True),
@@ -93,21 +93,21 @@ class AttentionDragEdit(io.ComfyNode):
         capture=None,
     ) -> io.NodeOutput:
         check_cfg(cfg, positive)
-        editing.check_image(image)
+        check_image(image)
         check_size(image, points.image_size)
         settings = EditSettings(
             steps=steps,
             strength=strength,
             capture=capture or CapturePlan(),
-            mask=MaskSettings(tau=tau_setting(tau), grow=grow),
-            fill=FillSettings(seed=seed),
-            sample=SampleSettings(preserve=preserve, hold=hold),
-            keep_pixels=keep_pixels,
-            keep_element=keep_element,
+            element=ElementSettings(tau=tau_setting(tau), grow=grow),
+            seed=seed,
+            sample=SampleSettings(hold_element=preserve, hold_rest=hold),
+            source_background=keep_pixels,
+            restore_detail=keep_element,
         )
-        count = len(host.sampling_sigmas(model, steps, strength)) - 1
+        count = len(sampling_sigmas(model, steps, strength)) - 1
         callback = latent_preview.prepare_callback(model, 2 * count)
-        comfy_host = host.ComfyHost(
+        host = ComfyHost(
             model,
             vae,
             positive,
@@ -116,15 +116,13 @@ class AttentionDragEdit(io.ComfyNode):
             inversion_progress=lambda step, x0, x, total: callback(step, x0, x, 2 * count),
             sampling_progress=lambda step, x0, x, total: callback(count + step, x0, x, 2 * count),
         )
-        result = editing.edit(comfy_host, image, points, settings, mask)
-        grid = result.movement.grid
-        heatmap = preview.overlay(image.cpu(), grid.cells_to_image_mask(result.scores.amax(1)), result.mask)
+        result = stations.edit(host, image, points, settings, mask)
         made_by = {"steps": steps, "strength": strength}
         if mask is None:
             made_by |= {"tau": tau, "grow": grow}
         return io.NodeOutput(
             on_intermediate(result.image),
-            on_intermediate(result.mask),
-            on_intermediate(heatmap),
-            ui=effective_region(cls, result.mask, result.scores, grid, made_by),
+            on_intermediate(result.element),
+            on_intermediate(heatmap(image.cpu(), result.found)),
+            ui=effective_element(cls, result.found, made_by),
         )

@@ -7,8 +7,12 @@ import logging
 import latent_preview
 from comfy_api.latest import io, ui
 
-from ..core.backends import comfy as host
-from ..core.capture import MEGABYTE, CapturePlan, plan_footprint
+from ..core import edit as stations
+from ..core.attention.plan import MEGABYTE, CapturePlan, plan_footprint
+from ..core.hosts.comfy.host import ComfyHost
+from ..core.hosts.comfy.inputs import check_latent, sampling_sigmas
+from ..core.hosts.comfy.layers import attention_layers
+from ..core.settings import EditSettings
 from ._common import CATEGORY, CaptureType, InversionType, names_itself, on_intermediate
 from ._inputs import model_input, refinements_input, schedule_inputs
 
@@ -16,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class AttentionDragInversion(io.ComfyNode):
-    """DDIM inversion with capture of self-attention."""
+    """DDIM inversion with capture of self-attention: the station ``invert``."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -44,24 +48,25 @@ class AttentionDragInversion(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, model, latent, steps, strength, refinements, positive=None, capture=None) -> io.NodeOutput:
-        plan = capture or CapturePlan()
-        samples = host.check_latent(model, latent)
-        sigmas = host.sampling_sigmas(model, steps, strength)
-        count = len(sigmas) - 1
-        layers = tuple(host.attention_layers(model.model).values())
-        footprint = plan_footprint(plan, layers, samples.shape[0], tuple(samples.shape[-2:]), count)
+        settings = EditSettings(
+            steps=steps, strength=strength, refinements=refinements, capture=capture or CapturePlan()
+        )
+        samples = check_latent(model, latent)
+        count = len(sampling_sigmas(model, steps, strength)) - 1
+        layers = tuple(attention_layers(model.model).values())
+        footprint = plan_footprint(settings.capture, layers, samples.shape[0], tuple(samples.shape[-2:]), count)
         summary = (
             f"{count} steps, {count * (refinements + 1)} evaluations; keeps {footprint.total / MEGABYTE:.0f} MB "
-            f"(attention maps {footprint.correlation / MEGABYTE:.0f} MB, keys and values: {footprint.storage})"
+            f"(attention maps {footprint.maps / MEGABYTE:.0f} MB, keys and values: {footprint.storage})"
         )
         log.info("AttentionDrag inversion: %s", summary)
 
-        limit = latent.get("noise_mask")
-        if limit is not None:
-            limit = limit.reshape(-1, *limit.shape[-2:]).float().cpu()
-        callback = latent_preview.prepare_callback(model, count)
-        comfy_host = host.ComfyHost(model, positive=positive, inversion_progress=callback)
-        x = comfy_host.from_latent(samples)
-        inversion = comfy_host.invert(x, sigmas, plan, refinements, limit=limit)
-        inverted = {"samples": on_intermediate(comfy_host.to_latent(inversion.noisy))}
+        noise_mask = latent.get("noise_mask")
+        if noise_mask is not None:
+            noise_mask = noise_mask.reshape(-1, *noise_mask.shape[-2:]).float().cpu()
+        host = ComfyHost(
+            model, positive=positive, inversion_progress=latent_preview.prepare_callback(model, count)
+        )
+        inversion = stations.invert(host, host.from_latent(samples), settings, noise_mask)
+        inverted = {"samples": on_intermediate(host.to_latent(inversion.noisy))}
         return io.NodeOutput(inversion, inverted, inversion.sigmas.clone(), ui=ui.PreviewText(summary))

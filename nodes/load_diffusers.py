@@ -8,8 +8,8 @@ from pathlib import Path
 import folder_paths
 from comfy_api.latest import io
 
-from ..core.backends.comfy_loading import load_model
 from ..core.errors import InputError
+from ..core.hosts.comfy.loading import load_model
 from ._common import CATEGORY, names_itself
 
 

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from PIL import Image
 
 from ..core.errors import InputError
-from ..core.points import parse_points
+from ..core.space.points import parse_points
 from . import preview
 from ._common import CATEGORY, DragPointsType, names_itself
 

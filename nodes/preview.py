@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from ..core.movement import Movement
-from ..core.points import DragPoints
+from ..core.motion.movement import Movement
+from ..core.planes.morphology import dilate
+from ..core.space.points import DragPoints
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#FFFFFF")
 """Okabe and Ito's colours, told apart by colour-blind eyes (jfly.uni-koeln.de/color)."""
@@ -46,18 +47,17 @@ def overlay(image: torch.Tensor, values: torch.Tensor, mask: torch.Tensor) -> to
 
 def outline(mask: torch.Tensor) -> torch.Tensor:
     """(B, H, W) bool: the rim of where the mask is above a half."""
-    inside = (mask > 0.5).float()[:, None]
-    grown = torch.nn.functional.max_pool2d(inside, 3, stride=1, padding=1)
-    return (grown - inside)[:, 0] > 0
+    inside = (mask > 0.5).float()
+    return (dilate(inside, 1) - inside) > 0
 
 
 def displacement(image: torch.Tensor, movement: Movement, points: DragPoints) -> torch.Tensor:
-    """Source and destination tinted over the picture, and the drags as arrows; (B, H, W, 3) on the CPU."""
+    """Where the element leaves and arrives, tinted, and the drags as arrows, (B, H, W, 3) on the CPU."""
     grid = movement.grid
     image = image.cpu().float()
-    source = grid.cells_to_image_mask(movement.source.cpu())[..., None]
+    leaving = grid.cells_to_image_mask(movement.leaving.cpu())[..., None]
     arriving = grid.cells_to_image_mask(movement.arriving.cpu())[..., None]
-    shown = image * (1 - 0.5 * source) + 0.5 * source * image.new_tensor([0.90, 0.35, 0.0])
+    shown = image * (1 - 0.5 * leaving) + 0.5 * leaving * image.new_tensor([0.90, 0.35, 0.0])
     shown = shown * (1 - 0.5 * arriving) + 0.5 * arriving * image.new_tensor([0.0, 0.45, 0.70])
     return draw_arrows(shown, points)
 

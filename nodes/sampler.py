@@ -6,61 +6,72 @@ import latent_preview
 import torch
 from comfy_api.latest import io
 
-from ..core.backends import comfy as host
-from ..core.drag import Drag
+from ..core import edit as stations
+from ..core.diffusion.dragged import DraggedLatent
+from ..core.diffusion.inversion import Inversion
+from ..core.diffusion.sampling import SampleSettings
 from ..core.errors import InputError
-from ..core.grid import CELL
-from ..core.inversion import Inversion
-from ..core.sampling import SampleSettings
+from ..core.hosts.comfy.host import ComfyHost, drag_sampler
+from ..core.hosts.comfy.inputs import check_latent
+from ..core.settings import EditSettings
+from ..core.space.grid import Grid
 from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate
 from ._inputs import cfg_input, check_cfg, consistency_inputs, hold_input, preserve_input
 
 
-def region_input() -> io.Input:
+def free_input() -> io.Input:
     return io.Mask.Input(
-        "region", optional=True, tooltip="Where the latent may change, instead of the drag's own region."
+        "region",
+        display_name="free",
+        optional=True,
+        tooltip="Where the latent may change, instead of the drag's own free cells.",
     )
 
 
-def edit_region(
-    inversion: Inversion, latent: dict, region: torch.Tensor | None
-) -> tuple[Drag | None, torch.Tensor | None]:
-    """What was done to the latent and where it may change, (B, h, w); checks the size of a linked region."""
-    drag = carried_drag(latent)
-    if region is not None:
-        return drag, region_on_cells(inversion, drag, region)
-    if drag is None:
+def dragged_and_free(
+    inversion: Inversion, latent: dict, free: torch.Tensor | None
+) -> tuple[DraggedLatent | None, torch.Tensor | None]:
+    """What was done to the latent and where it may change, (B, h, w); checks the size of a linked mask."""
+    dragged = carried_drag(latent)
+    if free is not None:
+        return dragged, free_on_cells(inversion, dragged, free)
+    if dragged is None:
         raise InputError(
             "latent",
             f"it doesn't carry what was dragged (no '{DRAG_KEY}' entry).",
-            "Link the LATENT of AttentionDrag Apply, or link its region as well.",
+            "Link the LATENT of AttentionDrag Apply, or link its free cells as well.",
         )
-    return drag, None
+    return dragged, None
 
 
-def region_on_cells(inversion: Inversion, drag: Drag | None, region: torch.Tensor) -> torch.Tensor:
-    """A region mask (B or 1, H, W) at image size, on latent cells."""
-    region = region.reshape(-1, *region.shape[-2:]).float()
-    if region.shape[0] not in (1, inversion.batch):
-        raise InputError(
-            "region", f"{region.shape[0]} masks for {inversion.batch} latents.", "Use one, or one for each."
-        )
-    if drag is not None and tuple(region.shape[-2:]) == drag.movement.grid.image_size:
-        cells = drag.movement.grid.image_mask_to_cells(region)
-    elif tuple(region.shape[-2:]) == tuple(side * CELL for side in inversion.latent_size):
-        cells = torch.nn.functional.avg_pool2d(region[:, None], CELL)[:, 0]
+def free_on_cells(inversion: Inversion, dragged: DraggedLatent | None, free: torch.Tensor) -> torch.Tensor:
+    """A mask (B or 1, H, W) at image size, on latent cells."""
+    free = free.reshape(-1, *free.shape[-2:]).float()
+    if free.shape[0] not in (1, inversion.batch):
+        raise InputError("free", f"{free.shape[0]} masks for {inversion.batch} latents.", "Use one, or one for each.")
+    if dragged is not None and tuple(free.shape[-2:]) == dragged.movement.grid.image_size:
+        grid = dragged.movement.grid
     else:
-        height, width = (side * CELL for side in inversion.latent_size)
-        raise InputError(
-            "region",
-            f"{region.shape[-1]}x{region.shape[-2]} px, but the inverted image is {width}x{height} px.",
-            "Link the region of AttentionDrag Apply.",
-        )
-    return cells.expand(inversion.batch, -1, -1)
+        size = Grid(1, 1, *inversion.latent_size).covered_size
+        if tuple(free.shape[-2:]) != size:
+            raise InputError(
+                "free",
+                f"{free.shape[-1]}x{free.shape[-2]} px, but the inverted image is {size[1]}x{size[0]} px.",
+                "Link the free cells of AttentionDrag Apply.",
+            )
+        grid = Grid.between(size, inversion.latent_size)
+    return grid.image_mask_to_cells(free).expand(inversion.batch, -1, -1)
+
+
+def sample_settings(consistency: str, consistency_share: float, preserve: float, hold: float) -> SampleSettings:
+    """The widgets, by the names they are saved under, as settings."""
+    return SampleSettings(
+        source_attention=consistency, source_attention_share=consistency_share, hold_element=preserve, hold_rest=hold
+    )
 
 
 class AttentionDragSampler(io.ComfyNode):
-    """Samples the dragged latent back."""
+    """Samples the dragged latent back: the station ``sample``."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -78,9 +89,9 @@ class AttentionDragSampler(io.ComfyNode):
                 *consistency_inputs(),
                 preserve_input(),
                 hold_input(),
-                io.Conditioning.Input("positive", optional=True, tooltip="A prompt for the edit region."),
+                io.Conditioning.Input("positive", optional=True, tooltip="A prompt for what changes."),
                 io.Conditioning.Input("negative", optional=True),
-                region_input(),
+                free_input(),
             ],
             outputs=[io.Latent.Output("latent_out", display_name="latent")],
         )
@@ -102,17 +113,14 @@ class AttentionDragSampler(io.ComfyNode):
         region=None,
     ) -> io.NodeOutput:
         check_cfg(cfg, positive)
-        samples = host.check_latent(model, latent)
-        drag, cells = edit_region(inversion, latent, region)
-        settings = SampleSettings(
-            consistency=consistency, consistency_share=consistency_share, preserve=preserve, hold=hold
-        )
+        samples = check_latent(model, latent)
+        dragged, free = dragged_and_free(inversion, latent, region)
+        settings = EditSettings(sample=sample_settings(consistency, consistency_share, preserve, hold))
         callback = latent_preview.prepare_callback(model, inversion.steps)
-        comfy_host = host.ComfyHost(model, positive=positive, negative=negative, cfg=cfg, sampling_progress=callback)
-        x = comfy_host.from_latent(samples)
-        result = comfy_host.sample(inversion, x, drag, cells, settings)
+        host = ComfyHost(model, positive=positive, negative=negative, cfg=cfg, sampling_progress=callback)
+        result = stations.sample(host, inversion, dragged, settings, host.from_latent(samples), free)
         out = {key: value for key, value in latent.items() if key not in ("samples", DRAG_KEY, "noise_mask")}
-        return io.NodeOutput({**out, "samples": on_intermediate(comfy_host.to_latent(result))})
+        return io.NodeOutput({**out, "samples": on_intermediate(host.to_latent(result))})
 
 
 class AttentionDragSamplerSelect(io.ComfyNode):
@@ -132,7 +140,7 @@ class AttentionDragSamplerSelect(io.ComfyNode):
                 *consistency_inputs(),
                 preserve_input(),
                 hold_input(),
-                region_input(),
+                free_input(),
             ],
             outputs=[io.Sampler.Output("sampler", display_name="sampler")],
         )
@@ -140,8 +148,6 @@ class AttentionDragSamplerSelect(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, inversion, latent, consistency, consistency_share, preserve, hold, region=None) -> io.NodeOutput:
-        drag, cells = edit_region(inversion, latent, region)
-        settings = SampleSettings(
-            consistency=consistency, consistency_share=consistency_share, preserve=preserve, hold=hold
-        )
-        return io.NodeOutput(host.drag_sampler(inversion, drag, cells, settings))
+        dragged, free = dragged_and_free(inversion, latent, region)
+        settings = sample_settings(consistency, consistency_share, preserve, hold)
+        return io.NodeOutput(drag_sampler(inversion, dragged, free, settings))

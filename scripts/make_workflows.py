@@ -154,8 +154,8 @@ STEP_BY_STEP = {
         "### AttentionDrag: step by step\n"
         "The inversion is the dear step. Moving points, `tau`, a drawn mask or the sampler's settings leaves it in "
         "ComfyUI's cache.\n\n"
-        "A drawn mask goes into **AttentionDrag Mask** (add, subtract, intersect or replace); the region of "
-        "**AttentionDrag Apply** tells other nodes what may have changed.",
+        "A drawn mask goes into **AttentionDrag Mask** (add, subtract, intersect or replace); the free "
+        "cells of **AttentionDrag Apply** tell other nodes what may have changed.",
     ),
 }
 

@@ -41,13 +41,13 @@ def default_value(spec: list[Any]) -> Any:
     return choices[0] if choices else None
 
 
-def widget_names(info: dict[str, Any]) -> list[str | None]:
+def widget_names(info: dict[str, Any], groups: tuple[str, ...] = ("required", "optional")) -> list[str | None]:
     """Names of a node's widgets in the order of ``widgets_values``; None for one the API does not take.
 
     ``info`` is the node's entry in ``/object_info``.
     """
     names: list[str | None] = []
-    for group in ("required", "optional"):
+    for group in groups:
         inputs = info["input"].get(group, {})
         for name in info.get("input_order", {}).get(group, inputs):
             kind, options = inputs[name][0], (inputs[name] + [{}])[1]
@@ -77,11 +77,13 @@ def to_prompt(workflow: dict[str, Any], object_info: dict[str, Any]) -> Graph:
         if node["type"] not in object_info:
             raise WorkflowError(f"node {node['id']}: the server has no node of type {node['type']}")
         names, values = widget_names(object_info[node["type"]]), node.get("widgets_values") or []
-        if len(names) != len(values):
+        least = len(widget_names(object_info[node["type"]], ("required",)))
+        if not least <= len(values) <= len(names):
             raise WorkflowError(
                 f"node {node['id']} ({node['type']}) stores {len(values)} widget values for {len(names)}: {names}"
             )
-        inputs = {name: value for name, value in zip(names, values, strict=True) if name is not None}
+        # Optional widgets that a node got since the workflow was saved stay at their defaults, as in the front end.
+        inputs = {name: value for name, value in zip(names, values, strict=False) if name is not None}
         for slot in node.get("inputs", ()):
             if slot.get("link") is not None:
                 inputs[slot["name"]] = sources[slot["link"]]

@@ -1,12 +1,5 @@
-"""What is put where something was taken away.
+"""What is put where something was taken away (step 5 of the method, in the picture).
 
 Three continuations of the surroundings, each right for another kind of background, and a trial on the picture itself
-that tells which kind it has (``trial``).
+that tells which kind it has (``trial``); ``background`` is the station that uses them.
 """
-
-from .biharmonic import biharmonic
-from .harmonic import harmonic
-from .patches import patches
-from .trial import Method, best_method, continued
-
-__all__ = ["Method", "best_method", "biharmonic", "continued", "harmonic", "patches"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from ..planes.morphology import dilate
 from .harmonic import harmonic
 from .pyramid import halved
 
@@ -55,7 +56,7 @@ def _solve(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
     device = planes.device
     values, unknown = planes.detach().cpu().double(), hole.cpu()
     height, width = unknown.shape
-    rows = (F.max_pool2d(unknown[None, None].float(), 3, 1, 1)[0, 0] > 0).nonzero()
+    rows = (dilate(unknown[None].float(), 1)[0] > 0).nonzero()
     column = torch.full((height, width), -1, dtype=torch.long)
     column[unknown] = torch.arange(int(unknown.sum()))
     matrix = torch.zeros(len(rows), int(unknown.sum()), dtype=torch.float64)

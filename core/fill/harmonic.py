@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from ..conjugate_gradients import conjugate_gradients
+from ..planes.conjugate_gradients import conjugate_gradients
 
 MAX_ITERATIONS = 400
 TOLERANCE = 3e-4

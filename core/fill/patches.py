@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from ..planes.morphology import dilate
 from .harmonic import harmonic
 from .pyramid import halved
 
@@ -77,15 +78,14 @@ def _sources(hole: torch.Tensor) -> torch.Tensor:
     """(h, w) bool: centres of patches that lie in the picture and outside the hole."""
     whole = torch.zeros_like(hole)
     inner = slice(RADIUS, -RADIUS)
-    side = 2 * RADIUS + 1
-    if min(hole.shape) >= side:
-        whole[inner, inner] = F.max_pool2d(hole[None, None].float(), side, 1)[0, 0] == 0
+    if min(hole.shape) >= 2 * RADIUS + 1:
+        whole[inner, inner] = ~_touching(hole)[inner, inner]
     return whole
 
 
 def _touching(hole: torch.Tensor) -> torch.Tensor:
     """(h, w) bool: centres of patches that reach into the hole."""
-    return F.max_pool2d(hole[None, None].float(), 2 * RADIUS + 1, 1, RADIUS)[0, 0] > 0
+    return dilate(hole[None].float(), RADIUS)[0] > 0
 
 
 def _searched(

@@ -10,14 +10,15 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 
+from ..planes.morphology import dilate
 from .biharmonic import biharmonic
 from .harmonic import harmonic
 from .patches import patches
 from .pyramid import halved
 
 Method = Literal["smooth", "curved", "patches"]
+Filling = Literal["auto", "smooth", "curved", "patches"]
 
 METHODS: dict[Method, Callable[..., torch.Tensor]] = {
     "smooth": harmonic,
@@ -44,7 +45,7 @@ _REACH = (-1.3, -0.87, -0.43, 0.0, 0.43, 0.87, 1.3)
 _GAP = 4
 
 
-def continued(planes: torch.Tensor, hole: torch.Tensor, method: Method | Literal["auto"] = "auto") -> torch.Tensor:
+def continued(planes: torch.Tensor, hole: torch.Tensor, method: Filling = "auto") -> torch.Tensor:
     """Fills holes from their surroundings.
 
     Args:
@@ -123,7 +124,7 @@ def _copies(hole: torch.Tensor) -> torch.Tensor | None:
 
 
 def _near(mask: torch.Tensor) -> torch.Tensor:
-    return F.max_pool2d(mask[None, None].float(), 2 * _GAP + 1, 1, _GAP)[0, 0] > 0
+    return dilate(mask[None].float(), _GAP)[0] > 0
 
 
 def _shifted(mask: torch.Tensor, dy: int, dx: int) -> torch.Tensor:

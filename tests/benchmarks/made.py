@@ -10,7 +10,7 @@ from PIL import Image
 
 from benchmarks import model
 from benchmarks.scene import Scene
-from core.points import make_points
+from core.space.points import make_points
 from tests.core.toy_unet import Patchify, ToyUNet, sigma_of
 
 LOSSLESS = 192

@@ -13,12 +13,12 @@ from benchmarks.maps import map_store
 from benchmarks.methods import METHODS, Context
 from benchmarks.metrics import iou, measure
 from benchmarks.scene import load_scene
-from core import mask as masking
-from core.capture import CapturePlan
-from core.correlation import correlate
-from core.edit import EditSettings
-from core.grid import Grid
-from core.points import make_points
+from core.attention.correlation import correlate
+from core.attention.plan import CapturePlan
+from core.region.found import find_element
+from core.settings import EditSettings
+from core.space.grid import Grid
+from core.space.points import make_points
 from tests.core.toy_unet import latent
 
 from . import made
@@ -31,15 +31,15 @@ BASE = EditSettings(steps=4, strength=1.0)
     "plan",
     [
         CapturePlan(),
-        CapturePlan(sides=("up",), levels=(0,), heads="max", correlation_steps=2),
-        CapturePlan(levels=(1, 2), noise_range=(0.3, 1.0), correlation_steps=3),
+        CapturePlan(sides=("up",), levels=(0,), heads="max", map_steps=2),
+        CapturePlan(levels=(1, 2), noise_range=(0.3, 1.0), map_steps=3),
     ],
 )
 def test_maps_put_together_are_those_that_an_inversion_records(plan, refinements):
     loaded, clean = made.toy_model(), latent(size=(8, 6))
     others = [
         CapturePlan(),
-        CapturePlan(heads="max", levels=(0, 1, 2), noise_range=(0.0, 1.0), correlation_steps=9),
+        CapturePlan(heads="max", levels=(0, 1, 2), noise_range=(0.0, 1.0), map_steps=9),
         plan,
     ]
     store = map_store(loaded, clean, 8, 0.75, refinements, others)
@@ -57,14 +57,14 @@ def test_maps_put_together_are_those_that_an_inversion_records(plan, refinements
 
 def test_maps_are_kept_no_further_than_needed():
     loaded = made.toy_model()
-    map_store(loaded, latent(), 8, 1.0, 0, [CapturePlan(noise_range=(0.0, 0.3), correlation_steps=2)])
+    map_store(loaded, latent(), 8, 1.0, 0, [CapturePlan(noise_range=(0.0, 0.3), map_steps=2)])
     # Levels 0 and round(0.3 * 7) = 2: three evaluations.
     assert loaded.evaluations == 3
 
 
 def test_a_variant_is_the_edit_with_its_settings():
     scene, loaded = made.scene(), made.toy_model()
-    variant = ablation.parse_variant("weak: sample.preserve=0.1 sample.consistency=off", BASE)
+    variant = ablation.parse_variant("weak: sample.hold_element=0.1 sample.source_attention=off", BASE)
     figures = ablation.edit_figures(ablation.Inversions(scene, loaded), variant, False)
     image = METHODS["attention_drag"](Context(scene, made.toy_model(), variant.settings)).image
     for name, value in measure(scene, image).items():
@@ -75,7 +75,7 @@ def test_variants_share_inversions_where_they_can(tmp_path):
     made.write(tmp_path / "scenes", made.scene(name="a"))
     made.write(tmp_path / "scenes", made.scene(name="b", way=(16, 0)))
     loaded = made.toy_model()
-    texts = ["default", "weak: sample.preserve=0.1", "other: steps=2"]
+    texts = ["default", "weak: sample.hold_element=0.1", "other: steps=2"]
     variants = [ablation.parse_variant(text, BASE) for text in texts]
     written = ablation.run(tmp_path / "scenes", loaded, variants, out=tmp_path / "table")
     # Each scene: inversions of 4 and 2 steps, samplings of 4, 4 and 2, less those in which everything is held.
@@ -92,7 +92,7 @@ def test_variants_share_inversions_where_they_can(tmp_path):
 def test_masks_alone(tmp_path):
     folder = made.write(tmp_path / "scenes", made.scene(name="a"))
     loaded = made.toy_model()
-    texts = ["default", "fixed: mask.tau=0.7", "best: mask.tau=oracle", "coarse: capture.levels=2"]
+    texts = ["default", "fixed: element.tau=0.7", "best: element.tau=oracle", "coarse: capture.levels=2"]
     variants = [ablation.parse_variant(text, BASE) for text in texts]
     written = ablation.run(tmp_path / "scenes", loaded, variants, clicks=3)
     assert loaded.evaluations <= 4
@@ -104,8 +104,8 @@ def test_masks_alone(tmp_path):
         for x, y in ablation.clicks_inside(scene.object_mask, 3, seed=0):
             points = make_points([((x / 80, y / 64), (0.9, 0.9))]).on_image(64, 80)
             grid = Grid.padded(64, 80)
-            scores = correlate(inversion.record, grid, points)
-            found = masking.region(scores, grid, points, variant.settings.mask, scene.image)
+            scores = correlate(inversion.maps, grid, points)
+            found = find_element(scores, grid, points, variant.settings.element, scene.image)
             wanted.append(iou(found[0].numpy(), scene.object_mask))
         values = written["scenes"][variant.name]["a"]
         assert values["clicks"] == pytest.approx(wanted, abs=0.03)
@@ -136,8 +136,8 @@ def test_clicks_fall_inside():
 
 
 def test_variants_are_read():
-    variant = ablation.parse_variant("a b: steps=3 mask.tau=0.5", BASE)
-    assert variant.name == "a b" and variant.settings.steps == 3 and variant.settings.mask.tau == 0.5
+    variant = ablation.parse_variant("a b: steps=3 element.tau=0.5", BASE)
+    assert variant.name == "a b" and variant.settings.steps == 3 and variant.settings.element.tau == 0.5
     assert ablation.parse_variant("steps=3", BASE).settings.steps == 3
     assert ablation.parse_variant("plain", BASE).settings == BASE
     with pytest.raises(settings.OverrideError):

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks import dragbench
 from benchmarks.dragbench import DiftMeter, SampleError, feature_distance, load_sample, load_samples, read_plain_pickle
-from core.edit import EditSettings
+from core.settings import EditSettings
 
 PLAIN = {"prompt": "a cat", "points": [[10, 12], [20, 14]], "numbers": (1, 2.5, True, None)}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fastdrag import fill_null, relocate, warp, warp_vectors
 from benchmarks.methods import METHODS, Context
-from core.edit import EditSettings
+from core.settings import EditSettings
 from tests.core.toy_unet import Spy, ToyUNet
 
 from . import made

@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.methods import DECODED, METHODS, WITHOUT_MODEL, Context, true_region
 from benchmarks.metrics import mean_distance
-from core.edit import EditSettings, edit
+from core.edit import edit
+from core.settings import EditSettings
 
 from . import made
 

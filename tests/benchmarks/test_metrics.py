@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import metrics
 from benchmarks.metrics import locate, mean_distance, measure, psnr, regions
-from core.points import make_points
+from core.space.points import make_points
 
 from . import made
 
@@ -91,7 +91,7 @@ def test_an_object_that_has_left_has_no_distance():
 def test_several_objects_are_measured_apart():
     ground = made.texture(64, 80, seed=3)
     first = made.scene(box=(8, 8, 24, 24), way=(32, 0), ground=ground, element=made.texture(16, 16, seed=4))
-    second = made.scene(box=(40, 40, 56, 56), way=(0, -8), ground=first.source, element=made.texture(16, 16, seed=5))
+    second = made.scene(box=(40, 40, 56, 56), way=(0, -8), ground=first.leaving, element=made.texture(16, 16, seed=5))
     points = make_points([(pair.handle, pair.target) for made_ in (first, second) for pair in made_.points.pairs])
     # The second object was dragged, the first was left.
     scene = dataclasses.replace(

@@ -10,8 +10,8 @@ import scipy.stats
 import torch
 
 from benchmarks import report, scenes, settings
-from core.edit import EditSettings
 from core.errors import InputError
+from core.settings import EditSettings
 from tests.core.toy_unet import ToyUNet
 
 from . import made
@@ -82,7 +82,7 @@ def test_the_report_s_layout(folder):
 
 def test_a_method_that_fails_costs_neither_the_scene_nor_the_others(folder):
     results = scenes.run(folder, ["attention_drag", "identity"], made.toy_model(denoiser=nan_denoiser()),
-                         EditSettings(steps=2, strength=1.0), limit=2)  # fmt: skip
+                         EditSettings(steps=2, strength=1.0), noise_mask=2)  # fmt: skip
     assert results.failures() == {"attention_drag": 2, "identity": 0}
     assert "NaN" in results.failed[0]["error"]
     assert len(results.rows("identity")) == 2 and not results.rows("attention_drag")
@@ -92,7 +92,7 @@ def test_a_method_that_fails_costs_neither_the_scene_nor_the_others(folder):
 def test_the_command_writes_report_and_sheet(folder, tmp_path, capsys):
     out, sheet = tmp_path / "report.json", tmp_path / "sheet.png"
     arguments = ["--scenes", str(folder), "--methods", "cut_paste,identity", "--out", str(out), "--sheet", str(sheet)]
-    assert scenes.main([*arguments, "--settings", "steps=7", "sample.preserve=0.25"]) == 0
+    assert scenes.main([*arguments, "--settings", "steps=7", "sample.hold_element=0.25"]) == 0
     written = json.loads(out.read_text("utf-8"))
     assert written["settings"]["edit"]["steps"] == 7
     assert written["settings"]["edit"]["sample"]["preserve"] == 0.25
@@ -113,15 +113,15 @@ def test_the_command_names_what_it_cannot_do(folder, tmp_path, capsys):
 
 def test_overrides_reach_nested_settings():
     changed = settings.override(
-        EditSettings(), ["steps=12", "mask.tau=None", "capture.sides=('up',)", "capture.levels=1", "keep_pixels=false",
-                         "sample.consistency=off", "sample.preserve=1"],
+        EditSettings(), ["steps=12", "element.tau=None", "capture.sides=('up',)", "capture.levels=1",
+                         "source_background=false", "sample.source_attention=off", "sample.hold_element=1"],
     )  # fmt: skip
     assert changed.steps == 12
-    assert changed.mask.tau is None
+    assert changed.element.tau is None
     assert changed.capture.sides == ("up",) and changed.capture.levels == (1,)
     assert changed.keep_pixels is False
     assert changed.sample.consistency == "off"
-    assert isinstance(changed.sample.preserve, float)
+    assert isinstance(changed.sample.hold_element, float)
 
 
 @pytest.mark.parametrize("text", ["steps", "nothing=1", "mask.nothing=1", "mask=3", "steps.more=1", "steps=many"])
@@ -132,4 +132,4 @@ def test_overrides_that_name_nothing_are_refused(text):
 
 def test_overrides_are_checked_by_the_settings_themselves():
     with pytest.raises(InputError):
-        settings.override(EditSettings(), ["mask.tau=2"])
+        settings.override(EditSettings(), ["element.tau=2"])

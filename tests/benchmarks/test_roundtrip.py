@@ -9,9 +9,9 @@ import pytest
 from benchmarks import roundtrip
 from benchmarks.metrics import psnr
 from benchmarks.roundtrip import Case, Pictures
-from core import schedule
-from core.capture import CapturePlan
-from core.edit import EditSettings
+from core.attention.plan import CapturePlan
+from core.diffusion import schedule
+from core.settings import EditSettings
 from tests.core.toy_unet import ToyUNet
 
 from . import made

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from benchmarks import speed
-from core.edit import EditSettings
-from core.hooks import Layer
+from core.model.layers import Layer
+from core.settings import EditSettings
 
 from . import made
 
@@ -41,7 +41,7 @@ def test_all_figures_are_there_and_probes_are_not_counted(refinements):
     image, points = speed.picture((64, 64))
     chosen = EditSettings(steps=4, strength=0.5, refinements=refinements)
     figures = json.loads(json.dumps(speed.measure(made.toy_model(), image, points, chosen, repeats=2)))
-    assert set(figures["phases"]) == {"encode", "invert", "correlate", "move", "sample", "decode", "other"}
+    assert set(figures["phases"]) == {"encode", "invert", "find", "move", "sample", "decode", "other"}
     assert figures["evaluations"] == 2 * (1 + refinements) + 1
     assert figures["one_evaluation_seconds"]["n"] == 2 * (2 + 2)
     assert figures["edit_ratio"] > 0

@@ -1,4 +1,7 @@
-"""The picker alone on an empty page, with a node of our own making behind it: quick, and free of ComfyUI's layout."""
+"""The picker alone on an empty page, with a node of our own making behind it: quick, and free of ComfyUI's layout.
+
+The page is served ``web/picker/`` and nothing else, so that the picker needs nothing else.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,15 @@ import base64
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 
-WEB = Path(__file__).resolve().parents[2] / "web"
+from tests.browser.modules import open_page
+
 # A machine that does other work besides is slow, not wrong.
 WAIT_MS = 120_000
-_ORIGIN = "http://bench.invalid"
-_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _PAGE = """<!doctype html><meta charset=utf-8>
 <link rel=stylesheet href=/picker/picker.css>
 <style>
@@ -62,7 +62,7 @@ def picture_url(width: int, height: int, colour: tuple[int, int, int] = (90, 140
 
 
 def picture(width: int, height: int, **changes: Any) -> dict[str, Any]:
-    """What sources.js would have found."""
+    """What a host would have found (web/picker/host.js)."""
     url = picture_url(width, height)
     return {"key": f"{width}x{height}", "url": url, "name": "a.png", "via": "Load", "exact": True} | changes
 
@@ -133,8 +133,7 @@ def open_bench(
     page = context.new_page()
     page.set_default_timeout(WAIT_MS)
     page.on("pageerror", lambda error: page.evaluate("(text) => { window.failure = text }", str(error)))
-    page.route("**/*", _serve)
-    page.goto(_ORIGIN)
+    open_page(page, _PAGE, "picker")
     page.evaluate(
         "({width, height, scale}) => Object.assign(document.querySelector('#node').style,"
         " {width: width + 'px', height: height + 'px', transform: `scale(${scale})`})",
@@ -149,14 +148,3 @@ def open_bench(
     bench.settle()
     return bench
 
-
-def _serve(route: Route) -> None:
-    path = urlsplit(route.request.url).path
-    if path == "/":
-        route.fulfill(body=_PAGE, content_type="text/html")
-        return
-    file = WEB / path.lstrip("/")
-    if file.is_file() and file.suffix in _TYPES:
-        route.fulfill(body=file.read_text(encoding="utf-8"), content_type=_TYPES[file.suffix])
-    else:
-        route.abort()

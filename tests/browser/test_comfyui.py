@@ -44,7 +44,9 @@ def test_draw_run_and_see_the_result(comfy: ComfyPage):
 def test_keys_stay_in_the_picker_and_both_undos_work(comfy: ComfyPage):
     comfy.build("wide.png")
     comfy.drag((0.2, 0.3), (0.4, 0.3))
+    comfy.end_step()
     comfy.drag((0.6, 0.7), (0.8, 0.7))
+    comfy.end_step()
     two = comfy.stored
     comfy.page.keyboard.press("Delete")
     comfy.page.keyboard.press("Delete")

@@ -434,6 +434,15 @@ def test_a_value_from_outside_replaces_what_is_shown(bench):
     assert b.page.evaluate("host.written") == 0
 
 
+def test_a_picker_taken_off_and_put_back_draws_again(bench):
+    b = bench()
+    # Taken off with a frame still to be drawn.
+    b.page.evaluate("picker.tick(); picker.stop(); picker.start()")
+    b.page.evaluate("(text) => { host.text = text }", TWO)
+    b.tick()
+    assert b.page.locator(".ad-pair").count() == 2
+
+
 def test_a_linked_text_is_said_to_overrule_the_drawing(bench):
     b = bench()
     b.page.evaluate("host.linked = true")

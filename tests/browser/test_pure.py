@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 
 from core.errors import InputError
-from core.points import make_points, parse_points, points_to_json
+from core.space.points import make_points, parse_points, points_to_json
 from tests.browser.bench import open_bench
 
 share = st.floats(0, 1)
@@ -36,7 +36,7 @@ def run(page: Page, module: str, body: str, argument=None):
 @given(pairs=st.lists(pair, min_size=1, max_size=6), radius=st.one_of(st.none(), st.floats(0.01, 1)))
 def test_what_the_node_writes_the_picker_reads_and_back(page: Page, pairs, radius):
     stored = points_to_json(make_points(pairs, radius))
-    written = run(page, "model", "return m.write(m.parse(a).pairs)", stored)
+    written = run(page, "stored", "return m.write(m.parse(a).pairs)", stored)
     ours, theirs = parse_points(written), parse_points(stored)
     assert len(ours) == len(theirs)
     for a, b in zip(ours.pairs, theirs.pairs, strict=True):
@@ -66,7 +66,7 @@ REFUSED = [
 @pytest.mark.parametrize("stored", REFUSED)
 def test_picker_and_node_refuse_the_same(page: Page, stored: str):
     body = "try { m.parse(a); return null } catch (e) { return e instanceof m.StoredValueError ? e.reason : 'thrown' }"
-    assert run(page, "model", body, stored) not in (None, "thrown")
+    assert run(page, "stored", body, stored) not in (None, "thrown")
     with pytest.raises(InputError):
         parse_points(stored)
 
@@ -75,7 +75,7 @@ def test_points_outside_are_put_where_the_node_takes_them(page: Page):
     stored = '{"version": 1, "pairs": [{"handle": [1.3, -0.2], "target": [9, 1.5]}]}'
     with pytest.raises(InputError):
         parse_points(stored)
-    found = run(page, "model", "const {pairs, clamped} = m.parse(a); return [m.write(pairs), clamped]", stored)
+    found = run(page, "stored", "const {pairs, clamped} = m.parse(a); return [m.write(pairs), clamped]", stored)
     assert found[1] == [0]
     (mended,) = parse_points(found[0]).pairs
     assert mended.handle == (1.0, 0.0)
@@ -124,61 +124,6 @@ def test_snapping_measures_in_pixels_not_in_shares(page: Page):
     assert run(page, "geometry", body) == {"x": 0.2, "y": 0}
 
 
-def test_file_names_with_folders_and_kinds(page: Page):
-    body = "return a.map((name) => m.parseAnnotatedName(name))"
-    names = ["a.png", "sub/d ir/a [1].png [output]", "we'ird \"<b>é名.png", "", None]
-    assert run(page, "sources", body, names) == [
-        {"filename": "a.png", "subfolder": "", "type": "input"},
-        {"filename": "a [1].png", "subfolder": "sub/d ir", "type": "output"},
-        {"filename": "we'ird \"<b>é名.png", "subfolder": "", "type": "input"},
-        None,
-        None,
-    ]
-
-
-def run_of(workflow: str, points: str, *, ids: str = "abc", cached: str = "", **outputs) -> dict:
-    """An entry of ComfyUI's history: a loader, points and a mask, by those ids."""
-    load, drags, mask = ids
-    graph = {
-        load: {"class_type": "Load", "inputs": {"image": "a.png"}},
-        drags: {"class_type": "Points", "inputs": {"points": points, "image": [load, 0]}},
-        mask: {"class_type": "Mask", "inputs": {"tau": 1, "points": [drags, 0], "image": [load, 0]}},
-    }
-    extra = {"extra_pnginfo": {"workflow": {"id": workflow}}}
-    messages = [["execution_start", {}], ["execution_cached", {"nodes": list(cached)}]]
-    return {"prompt": [0, "id", graph, extra, []], "outputs": outputs, "status": {"messages": messages}}
-
-
-NEWEST = [
-    # The newest of the workflow's own.
-    ([run_of("w", "p", c="old"), run_of("w", "q", c="new"), run_of("v", "r", c="stranger")], {"c": "new"}),
-    # Cached from a run of another workflow, by other ids; the newest of those.
-    (
-        [run_of("v", "p", ids="xyz", z="old"), run_of("v", "p", ids="zxy", y="M"), run_of("w", "p", cached="abc")],
-        {"c": "M"},
-    ),
-    # A stranger's, not cached here.
-    ([run_of("v", "p", c="M"), run_of("w", "p")], {}),
-    # Cached, but only runs of other points are known: not theirs, be it of this workflow.
-    ([run_of("w", "q", c="M"), run_of("w", "p", cached="abc")], {}),
-    # Back to points of before, with a cache that holds more than the last run.
-    ([run_of("w", "p", c="M"), run_of("w", "q", c="N"), run_of("w", "p", cached="abc")], {"c": "M"}),
-    # A run that came after is none that the cache was filled by.
-    ([run_of("w", "p", cached="abc"), run_of("v", "p", c="M")], {}),
-]
-
-
-@pytest.mark.parametrize(("runs", "expected"), NEWEST)
-def test_what_the_history_tells_of_a_workflow(page: Page, runs, expected):
-    history = {f"prompt {number}": one for number, one in enumerate(runs)}
-    assert run(page, "history", "return Object.fromEntries(m.newestOutputs(a, 'w'))", history) == expected
-
-
-@pytest.mark.parametrize("history", [None, {}, {"a": None}, {"a": {"prompt": [0, "a", None, {}, []], "outputs": None}}])
-def test_an_odd_history_tells_nothing(page: Page, history):
-    assert run(page, "history", "return [...m.newestOutputs(a, 'w')]", history) == []
-
-
 def test_colours_are_those_of_the_nodes_pictures(page: Page):
     # Read, not imported: nodes/ imports ComfyUI.
     source = Path(__file__).parents[2].joinpath("nodes", "preview.py").read_text(encoding="utf-8")
@@ -192,4 +137,17 @@ def test_colours_are_those_of_the_nodes_pictures(page: Page):
 
 def test_a_mask_becomes_see_through_where_it_is_black(page: Page):
     body = "return [...m.tint(new Uint8ClampedArray([0, 0, 0, 255, 255, 255, 255, 255]), 'mask')]"
-    assert run(page, "overlay", body) == [0, 200, 255, 0, 0, 200, 255, 255]
+    assert run(page, "tint", body) == [0, 200, 255, 0, 0, 200, 255, 255]
+
+
+def test_a_language_may_lack_words_and_be_left_again(page: Page):
+    body = """
+      const said = () => [m.text("copy"), m.text("deleted", {number: 3})];
+      const before = said();
+      m.useWords({deleted: "{number} gel\u00f6scht"});
+      const other = said();
+      m.useWords({});
+      return [before, other, said()];
+    """
+    english = ["Copy", "Drag 3 deleted"]
+    assert run(page, "text", body) == [english, ["Copy", "3 gelöscht"], english]

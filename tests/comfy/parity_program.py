@@ -1,4 +1,4 @@
-"""Runs the same weights through both backends and writes how far apart they are; a program of its own, because
+"""Runs the same weights through both hosts and writes how far apart they are; a program of its own, because
 ComfyUI's modules belong into a process that is theirs: ``python parity_program.py COMFYUI RESULT.json``.
 """
 
@@ -46,9 +46,9 @@ def compare_family(family: str) -> dict:
     import diffusers_models as models
     import torch
 
-    from core.backends import comfy as comfy_host
-    from core.backends.diffusers import Conditioning, DiffusersDenoiser
-    from core.host import DirectHost
+    from core.hosts.comfy.host import ComfyHost
+    from core.hosts.diffusers import Conditioning, DiffusersDenoiser
+    from core.hosts.direct import DirectHost
 
     unet = models.unet(family, **MATCHING[family])
     generator = torch.Generator().manual_seed(5)
@@ -64,7 +64,7 @@ def compare_family(family: str) -> dict:
 
     conditioning = [[[text, {"pooled_output": pool}]] for text, pool in zip(texts, pooled, strict=True)]
     model = native_model(family, unet, models.PREDICTION[family])
-    native = comfy_host.ComfyHost(model, None, *conditioning, GUIDANCE)
+    native = ComfyHost(model, None, *conditioning, GUIDANCE)
     latent = torch.randn(2, 4, *SIZE, generator=generator)
     return compare(direct, native, latent, SIZE)
 
@@ -73,9 +73,11 @@ def compare_stand_in(folder: Path) -> dict:
     """The demo model's layout with untrained weights, VAE included, and whole edits."""
     import torch
 
-    from core import api, edit
-    from core.backends import comfy as comfy_host
-    from core.backends.comfy_loading import load_model
+    from core import api
+    from core.edit import edit
+    from core.hosts.comfy.host import ComfyHost
+    from core.hosts.comfy.loading import load_model
+    from core.settings import EditSettings
     from tools.demo_model import write
 
     write.main(
@@ -90,18 +92,18 @@ def compare_stand_in(folder: Path) -> dict:
         ]
     )
     image = torch.rand(1, 60, 88, 3, generator=torch.Generator().manual_seed(0))
-    settings = edit.EditSettings(steps=6, strength=0.5)
+    settings = EditSettings(steps=6, strength=0.5)
     direct = api.load(folder / "demo", "cpu").host()
     figures = {}
-    edits = {"direct": edit.edit(direct, image, api.make_points(POINTS), settings)}
+    edits = {"direct": edit(direct, image, api.make_points(POINTS), settings)}
     for name, path in (("file", folder / "demo.safetensors"), ("folder", folder / "demo")):
         model, _, vae = load_model(path)
-        native = comfy_host.ComfyHost(model, vae)
-        edits[name] = edit.edit(native, image, api.make_points(POINTS), settings)
+        native = ComfyHost(model, vae)
+        edits[name] = edit(native, image, api.make_points(POINTS), settings)
         figures[name] = {
             "latent": error(edits[name].inversion.clean, edits["direct"].inversion.clean),
             "trajectory": error(edits[name].inversion.trajectory, edits["direct"].inversion.trajectory),
-            "scores": (edits[name].scores - edits["direct"].scores).abs().max().item(),
+            "scores": (edits[name].found.correlation - edits["direct"].found.correlation).abs().max().item(),
             "image": (edits[name].image - edits["direct"].image).abs().max().item(),
             "changed": (edits[name].image - image).abs().max().item(),
         }
@@ -116,8 +118,8 @@ def compare(direct, native, latent, size) -> dict:
     """Inversion, captured attention, captured tokens and guided, consistent sampling."""
     import torch
 
-    from core.capture import CapturePlan
-    from core.sampling import SampleSettings
+    from core.attention.plan import CapturePlan
+    from core.diffusion.sampling import SampleSettings
 
     sigmas = [host.sigmas(STEPS, STRENGTH) for host in (direct, native)]
     plan = CapturePlan(storage="cpu")
@@ -129,10 +131,10 @@ def compare(direct, native, latent, size) -> dict:
         "trajectory": error(ours.trajectory, theirs.trajectory),
         "attention": max(
             (
-                (ours.record.maps[grid].float() - theirs.record.maps[grid].float()).abs().max()
-                * ours.record.maps[grid].shape[-1]
+                (ours.maps[grid].float() - theirs.maps[grid].float()).abs().max()
+                * ours.maps[grid].shape[-1]
             ).item()
-            for grid in theirs.record.maps
+            for grid in theirs.maps
         ),
         "tokens": max(
             error(ours.tokens[step][name].float(), tokens.float())
@@ -142,7 +144,7 @@ def compare(direct, native, latent, size) -> dict:
     }
     start = ours.noisy + 0.3 * torch.randn(ours.noisy.shape, generator=torch.Generator().manual_seed(1))
     for mode in ("off", "extend", "replace"):
-        settings = SampleSettings(consistency=mode)
+        settings = SampleSettings(source_attention=mode)
         sampled = [
             host.sample(inversion, start, None, None, settings, None)
             for host, inversion in ((direct, ours), (native, theirs))
@@ -158,7 +160,7 @@ def native_model(family: str, unet, prediction: str):
     import comfy.supported_models
     import torch
 
-    from core.backends.comfy_loading import _layout, _with_sampling, rename_unet
+    from core.hosts.comfy.loading import _layout, _with_sampling, rename_unet
 
     config = dict(unet.config)
     heads = unet.config.attention_head_dim

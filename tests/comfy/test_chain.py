@@ -13,6 +13,7 @@ from tests.comfy.graphs import LORA, STEPS, STRENGTH, build_chain, build_edit, p
 
 RIGHT = points_json((1 / 3, 0.5, 2 / 3, 0.5))
 EVALUATIONS = round(STEPS * STRENGTH)
+HELD = {"preserve": 0.5, "hold": 0.25}
 BLOCKS = 7  # self-attention layers of the test checkpoint
 
 
@@ -20,13 +21,26 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).norm() / b.norm())
 
 
-def test_chain_gives_what_the_edit_node_gives(client, g, scene, pixels):
-    edit = build_edit(g, scene(), RIGHT)
-    chain = build_chain(g, scene(), RIGHT)
-    saved, mask = g.save_image(chain.composite[0]), g.save_mask(chain.mask[0])
+@pytest.mark.parametrize(
+    ("edit_inputs", "chain_inputs"),
+    [
+        ({}, {}),
+        ({"seed": 5} | HELD, {"apply": {"seed": 5}, "sampler": HELD}),
+        ({"tau": 0.3, "keep_element": False}, {"mask": {"tau": 0.3}, "composite": {"keep_element": False}}),
+    ],
+    ids=["defaults", "held", "found"],
+)
+def test_chain_gives_what_the_edit_node_gives_bit_for_bit(client, g, scene, edit_inputs, chain_inputs):
+    edit = build_edit(g, scene(), RIGHT, **edit_inputs)
+    chain = build_chain(g, scene(), RIGHT, **chain_inputs)
+    images = [edit.edit[0], g.add("MaskToImage", mask=edit.edit[1])[0], edit.edit[2]]
+    images += [chain.composite[0], g.add("MaskToImage", mask=chain.mask[0])[0], chain.mask[1]]
+    checksums = [g.add("ProbeChecksum", image=image) for image in images]
     run = client.run(g.graph)
-    assert (pixels(run, saved.id) == pixels(run, edit.saved_image.id)).all()
-    assert (pixels(run, mask.id) == pixels(run, edit.saved_mask.id)).all()
+    found = [run.outputs[node.id]["checksum"] for node in checksums]
+    assert found[:3] == found[3:]
+    # Three pictures, none of them another's.
+    assert len({value for one in found[:3] for value in one}) == 3
 
 
 @pytest.mark.parametrize(("width", "height"), [(100, 68), (65, 71)])

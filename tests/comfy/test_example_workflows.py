@@ -13,6 +13,8 @@ from tests.comfy.graphs import CHECKPOINT
 
 FOLDER = REPOSITORY / "example_workflows"
 PATHS = sorted(FOLDER.glob("*.json"))
+# As earlier versions of the pack saved them: they open and run as they did.
+SAVED = sorted((REPOSITORY / "tests" / "comfy" / "saved").glob("*.json"))
 FRONT_END_TYPES = {"MarkdownNote"}
 # Inputs that list files: which there are depends on the machine.
 FILES = {"ckpt_name", "image"}
@@ -77,7 +79,7 @@ def test_thumbnail(path):
     assert thumbnail.stat().st_size < 200_000
 
 
-@each_workflow
+@pytest.mark.parametrize("path", PATHS + SAVED, ids=lambda path: path.stem)
 def test_runs(path, client, g, object_info, pixels):
     """With the test's checkpoint, a small copy of the picture and few steps; its prompts are random numbers."""
     with Image.open(FOLDER / "attentiondrag_demo.png") as picture:

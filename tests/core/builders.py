@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from core.capture import AttentionRecord, CapturePlan, Footprint
-from core.grid import Grid
-from core.inversion import Inversion
-from core.movement import Movement
-from core.points import DragPair, DragPoints
+from core.attention.plan import CapturePlan, Footprint
+from core.diffusion.inversion import Inversion
+from core.motion.movement import Movement
+from core.space.grid import Grid
+from core.space.points import DragPair, DragPoints
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -58,12 +58,12 @@ def inversion(sigmas, clean: torch.Tensor, noise: torch.Tensor | None = None) ->
     return Inversion(
         sigmas=levels,
         trajectory=clean + levels[:, None, None, None, None] * noise,
-        record=AttentionRecord({}),
+        maps={},
         tokens=None,
         plan=CapturePlan(storage="off"),
         footprint=Footprint(0, 0, "off"),
         layers=(),
-        consistency_layers=(),
+        source_layers=(),
     )
 
 
@@ -72,4 +72,4 @@ def still(grid: Grid, batch: int = 1) -> Movement:
     zeros = torch.zeros(batch, *grid.latent_size)
     nothing = torch.zeros(batch, *grid.image_size)
     way = zeros[:, None].repeat(1, 2, 1, 1)
-    return Movement(grid, nothing, zeros, zeros, way, zeros, way)
+    return Movement(grid, nothing, zeros, zeros, way, way, zeros)

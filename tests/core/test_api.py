@@ -13,14 +13,14 @@ import torch
 from PIL import Image
 
 from core import api
-from core.edit import EditSettings
+from core.diffusion.sampling import SampleSettings
 from core.errors import InputError
-from core.mask import MaskSettings
-from core.sampling import SampleSettings
+from core.region.found import ElementSettings
+from core.settings import EditSettings
 from tests.core import diffusers_models as models
 
 POINTS = [((0.3, 0.4), (0.7, 0.6))]
-QUICK = EditSettings(steps=6, strength=0.5, mask=MaskSettings(tau=0.5))
+QUICK = EditSettings(steps=6, strength=0.5, element=ElementSettings(tau=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +41,22 @@ def picture():
 def test_steps_by_hand_are_the_edit(model, picture):
     result = api.edit(model, picture, POINTS, settings=QUICK)
     source = api.invert(model, picture, settings=QUICK)
-    region = api.mask(source, POINTS, QUICK)
-    moved = api.drag(source, POINTS, region, QUICK)
+    found = api.find(source, POINTS, QUICK)
+    moved = api.move(source, found, QUICK)
     image = api.sample(model, source, moved, settings=QUICK)
-    assert torch.equal(region, result.mask)
-    assert torch.equal(api.correlate(source, POINTS), result.scores)
+    assert torch.equal(found.element, result.element)
+    assert torch.equal(api.correlate(source, POINTS), result.found.correlation)
     assert torch.equal(image, result.image)
     assert image.shape == picture.shape and image.dtype == torch.float32
-    assert torch.equal(api.sample(model, source, api.drag(source, POINTS, settings=QUICK), settings=QUICK), image)
+    given = api.find(source, POINTS, QUICK, mask=found.element)
+    assert torch.equal(api.sample(model, source, api.move(source, given, QUICK), settings=QUICK), image)
 
 
 def test_an_edit_changes_its_region_and_nothing_else(model):
     picture = torch.rand(1, 70, 101, 3, generator=torch.Generator().manual_seed(0))
     points = {"version": 1, "pairs": [{"handle": [0.3, 0.4], "target": [0.5, 0.4], "radius": 0.12}]}
     result = api.edit(model, picture, points, settings=QUICK)
-    outside = result.region == 0
+    outside = result.shown == 0
     assert 0 < outside.float().mean() < 1
     assert torch.equal(result.image[outside], picture[outside])
     assert not torch.allclose(result.image, picture, atol=0.02)
@@ -64,8 +65,8 @@ def test_an_edit_changes_its_region_and_nothing_else(model):
 def test_a_given_region_moves(model, picture):
     region = torch.zeros(40, 61)
     region[8:16, 8:24] = 1
-    result = api.edit(model, picture, POINTS, settings=QUICK, region=region)
-    assert torch.equal(result.mask, region[None])
+    result = api.edit(model, picture, POINTS, settings=QUICK, mask=region)
+    assert torch.equal(result.element, region[None])
 
 
 def test_every_form_of_picture_and_points_is_the_same(model, tmp_path):
@@ -98,7 +99,7 @@ def test_saved_masks_and_images_read_back(tmp_path):
 
 def test_another_models_inversion_is_refused(model, picture):
     source = api.invert(model, picture, settings=QUICK)
-    moved = api.drag(source, POINTS)
+    moved = api.move(source, api.find(source, POINTS))
     other = api.Model(
         api.Components(models.unet("sd15", seed=9), models.vae_kl(), models.scheduler())
     )
@@ -119,7 +120,7 @@ def test_prompts_reach_the_way_back_and_need_a_text_encoder(model, picture):
     parts = model.components
     spoken = api.Model(api.Components(parts.unet, parts.vae, parts.scheduler, encode))
     plain = api.edit(model, picture, POINTS, settings=QUICK)
-    free = EditSettings(steps=6, strength=0.5, mask=MaskSettings(tau=0.5), sample=SampleSettings(preserve=0))
+    free = EditSettings(steps=6, strength=0.5, element=ElementSettings(tau=0.5), sample=SampleSettings(hold_element=0))
     result = api.edit(spoken, picture, POINTS, "a cat", "a dog", 4.0, source_prompt="", settings=free)
     assert said == ["a cat", "a dog"]
     assert torch.equal(result.inversion.trajectory, plain.inversion.trajectory), "inverted without text"

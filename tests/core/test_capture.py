@@ -10,11 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from core import capture
-from core.capture import CapturePlan, CorrelationRecorder, Together, TokenRecorder, add_attention, plan_footprint
+from core.attention import maps as recording
+from core.attention import plan as planning
+from core.attention.maps import MapRecorder, add_attention
+from core.attention.plan import CapturePlan, plan_footprint
+from core.attention.together import Together
+from core.attention.tokens import TokenRecorder, to_storage
+from core.diffusion.inversion import invert
 from core.errors import InputError
-from core.hooks import Layer
-from core.inversion import invert
+from core.model.layers import Layer
 from tests.core.toy_unet import LAYERS, Spy, ToyUNet, latent, sigmas
 
 MIB = 1024**2
@@ -22,6 +26,10 @@ MIB = 1024**2
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def size_of(maps) -> int:
+    return sum(value.numel() * value.element_size() for value in maps.values())
 
 
 def dense(query: torch.Tensor, key: torch.Tensor, heads: int) -> torch.Tensor:
@@ -43,7 +51,7 @@ def dense(query: torch.Tensor, key: torch.Tensor, heads: int) -> torch.Tensor:
 @pytest.mark.parametrize("count", [1, 35, 64])
 @pytest.mark.parametrize("block", [1, 3000, 2**30])
 def test_attention_is_the_dense_softmax(monkeypatch, merge, heads, count, block):
-    monkeypatch.setattr(capture, "ROW_BLOCK_BYTES", block)
+    monkeypatch.setattr(recording, "ROW_BLOCK_BYTES", block)
     query, key = normal(2, count, heads * 5), normal(2, count, heads * 5, seed=1)
     before = normal(2, count, count, seed=2).abs()
     total = before.clone()
@@ -79,7 +87,7 @@ class Sizes(TorchDispatchMode):
 
 def test_no_temporary_is_larger_than_the_block(monkeypatch):
     block = 40_000
-    monkeypatch.setattr(capture, "ROW_BLOCK_BYTES", block)
+    monkeypatch.setattr(recording, "ROW_BLOCK_BYTES", block)
     batch, heads, count = 2, 4, 96
     query, key = normal(batch, count, heads * 4), normal(batch, count, heads * 4, seed=1)
     total = [torch.zeros(1, count, count) for _ in range(batch)]
@@ -92,7 +100,7 @@ def test_no_temporary_is_larger_than_the_block(monkeypatch):
 
 
 def run(plan_layers, projections, size, heads="mean"):
-    recorder = CorrelationRecorder(plan_layers, size, heads)
+    recorder = MapRecorder(plan_layers, size, heads)
     for layer, query, key in projections:
         if recorder.wants_projections(layer):
             recorder.projections(layer, query, key, slice(0, len(query)))
@@ -111,32 +119,32 @@ def test_maps_are_averaged_over_layers_and_steps_of_one_token_grid(heads):
         (layer, normal(2, layer.tokens(size), 8, seed=seed), normal(2, layer.tokens(size), 8, seed=seed + 50))
         for seed, layer in enumerate([fine, fine_too, coarse] * 3)
     ]
-    record = run([fine, fine_too, coarse], calls, size, heads).record()
-    assert set(record.maps) == {(5, 6), (3, 3)}
+    recorded = run([fine, fine_too, coarse], calls, size, heads).maps()
+    assert set(recorded) == {(5, 6), (3, 3)}
     for grid, level in (((5, 6), 0), ((3, 3), 1)):
         maps = [dense(query, key, layer.heads) for layer, query, key in calls if layer.level == level]
         expected = sum(each.mean(1) if heads == "mean" else each.amax(1) for each in maps)
         expected = expected / expected.sum(-1, keepdim=True)
-        got = record.maps[grid]
+        got = recorded[grid]
         assert got.dtype == torch.float16 and got.device.type == "cpu"
         assert torch.allclose(got.double(), expected, atol=1e-3)
         assert torch.allclose(got.double().sum(-1), torch.ones(2, math.prod(grid), dtype=torch.float64), atol=5e-3)
-    assert record.bytes == 2 * 2 * (30**2 + 9**2)
+    assert size_of(recorded) == 2 * 2 * (30**2 + 9**2)
 
 
 def test_only_the_positive_conditionings_rows_count():
     size, layer = (3, 4), layer_of("a", 0)
     query, key = normal(6, 12, 8), normal(6, 12, 8, seed=1)
-    recorder = CorrelationRecorder([layer], size)
+    recorder = MapRecorder([layer], size)
     recorder.projections(layer, query, key, None)
     assert not recorder.seen
     recorder.projections(layer, query, key, slice(2, 4))
-    assert torch.allclose(recorder.record().maps[size].double(), dense(query[2:4], key[2:4], 2).mean(1), atol=1e-3)
+    assert torch.allclose(recorder.maps()[size].double(), dense(query[2:4], key[2:4], 2).mean(1), atol=1e-3)
 
 
 def test_other_layers_are_neither_wanted_nor_counted():
     size, wanted, other = (3, 4), layer_of("a", 0), layer_of("b", 0)
-    recorder = CorrelationRecorder([wanted], size)
+    recorder = MapRecorder([wanted], size)
     assert recorder.wants_projections(wanted) and not recorder.wants_projections(other)
     assert recorder.tokens(wanted, normal(1, 12, 8), slice(0, 1)) is None
 
@@ -149,7 +157,7 @@ def test_a_layer_that_never_ran_at_full_size_is_named():
     recorder.projections(skipped, normal(1, 9, 8), normal(1, 9, 8), slice(0, 1))
     recorder.projections(skipped, tensor, normal(1, 32, 8), slice(0, 1))
     with pytest.raises(InputError) as caught:
-        recorder.record()
+        recorder.maps()
     assert caught.value.input == "model" and "skipped" in str(caught.value)
     assert "ran," not in str(caught.value)
 
@@ -197,10 +205,10 @@ def test_recorded_maps_of_a_unet_are_dense_attention_of_its_projections():
     """End to end through an inversion: the chosen steps, all layers of a grid, nothing else."""
     size = (7, 6)
     spy = Spy(ToyUNet())
-    plan = CapturePlan(sides=(), levels=(0, 1, 2), noise_range=(0.0, 1.0), correlation_steps=3)
-    record = invert(spy, latent(2, size), sigmas(8), plan).record
-    assert set(record.maps) == {(7, 6), (4, 3), (2, 2)}
-    chosen = [spy.calls[index] for index in plan.correlation_indices(8)]
+    plan = CapturePlan(sides=(), levels=(0, 1, 2), noise_range=(0.0, 1.0), map_steps=3)
+    recorded = invert(spy, latent(2, size), sigmas(8), plan).maps
+    assert set(recorded) == {(7, 6), (4, 3), (2, 2)}
+    chosen = [spy.calls[index] for index in plan.map_indices(8)]
     for level, grid in enumerate(((7, 6), (4, 3), (2, 2))):
         maps = [
             dense(*call["projections"][layer.name], layer.heads).mean(1)
@@ -208,7 +216,7 @@ def test_recorded_maps_of_a_unet_are_dense_attention_of_its_projections():
             for layer in LAYERS
             if layer.level == level
         ]
-        assert torch.allclose(record.maps[grid].double(), torch.stack(maps).mean(0), atol=1e-3)
+        assert torch.allclose(recorded[grid].double(), torch.stack(maps).mean(0), atol=1e-3)
 
 
 @pytest.mark.parametrize("storage", ["cpu", "device"])
@@ -221,8 +229,8 @@ def test_the_footprint_is_what_is_kept(storage, size):
     tokens = [tensor for step in kept.tokens for tensor in step.values()]
     assert sum(tensor.numel() * tensor.element_size() for tensor in tokens) == footprint.tokens
     # Float32 while they are summed up, float16 after.
-    assert kept.record.bytes * 2 == footprint.correlation
-    assert footprint.total == footprint.correlation + footprint.tokens
+    assert size_of(kept.maps) * 2 == footprint.maps
+    assert footprint.total == footprint.maps + footprint.tokens
     # No tensor drags a larger one along.
     assert all(tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size() for tensor in tokens)
 
@@ -232,9 +240,9 @@ def test_auto_keeps_the_tokens_when_they_fit_and_recomputes_when_not():
     per_step = 2 * 64 * 64 * 320
     for steps in (10, 50):
         footprint = plan_footprint(CapturePlan(budget_mb=100), layers, 1, (64, 64), steps)
-        assert footprint.correlation == 4 * 4096**2
+        assert footprint.maps == 4 * 4096**2
         assert footprint.tokens == steps * per_step
-        fits = footprint.correlation + footprint.tokens <= 100 * MIB
+        fits = footprint.maps + footprint.tokens <= 100 * MIB
         assert footprint.storage == ("cpu" if fits else "recompute")
         assert footprint.total <= 100 * MIB
     assert fits is False
@@ -243,7 +251,7 @@ def test_auto_keeps_the_tokens_when_they_fit_and_recomputes_when_not():
 @pytest.mark.parametrize("storage", ["off", "recompute"])
 def test_no_tokens_are_counted_where_none_are_kept(storage):
     footprint = plan_footprint(CapturePlan(storage=storage), LAYERS, 1, (8, 8), 50)
-    assert footprint.total == footprint.correlation
+    assert footprint.total == footprint.maps
     assert footprint.storage == storage
 
 
@@ -268,7 +276,7 @@ def test_the_budget_is_checked_before_anything_runs():
 
 def test_stored_tokens_are_half_precision_and_stay_bfloat16():
     kept = {"a": normal(1, 4, 8), "b": normal(1, 4, 8).bfloat16(), "c": normal(1, 4, 8).half()}
-    stored = capture.to_storage(kept, "cpu")
+    stored = to_storage(kept, "cpu")
     assert [stored[name].dtype for name in "abc"] == [torch.float16, torch.bfloat16, torch.float16]
     assert torch.allclose(stored["a"].float(), kept["a"], rtol=1e-3, atol=1e-6)
 
@@ -279,7 +287,7 @@ def test_recorded_steps_lie_in_the_range_and_are_evenly_spread(steps, count, one
     if low == high:
         high = min(1.0, low + 0.1)
         low = high - 0.1
-    got = CapturePlan(noise_range=(low, high), correlation_steps=count).correlation_indices(steps)
+    got = CapturePlan(noise_range=(low, high), map_steps=count).map_indices(steps)
     first, last = round(low * (steps - 1)), round(high * (steps - 1))
     assert 1 <= len(got) <= count
     assert len(got) == min(count, last - first + 1)
@@ -297,37 +305,37 @@ def names(layers) -> list[str]:
 
 def test_sides_and_levels_choose_the_layers():
     everything = names(LAYERS)
-    assert names(CapturePlan(sides=(), levels=(0, 1, 2)).correlation_layers(LAYERS, (8, 8))) == everything
-    assert names(CapturePlan(sides=("up",), levels=(0, 1)).correlation_layers(LAYERS, (8, 8))) == ["up.1", "up.0"]
-    assert names(CapturePlan(sides=(), levels=(1, 2)).correlation_layers(LAYERS, (8, 8))) == [
+    assert names(CapturePlan(sides=(), levels=(0, 1, 2)).map_layers(LAYERS, (8, 8))) == everything
+    assert names(CapturePlan(sides=("up",), levels=(0, 1)).map_layers(LAYERS, (8, 8))) == ["up.1", "up.0"]
+    assert names(CapturePlan(sides=(), levels=(1, 2)).map_layers(LAYERS, (8, 8))) == [
         "down.1",
         "middle",
         "up.1",
     ]
-    assert names(CapturePlan(sides=("down",), levels=(1,)).correlation_layers(LAYERS, (8, 8))) == ["down.1"]
-    assert names(CapturePlan(consistency_sides=("middle", "up")).consistency_layers(LAYERS)) == [
+    assert names(CapturePlan(sides=("down",), levels=(1,)).map_layers(LAYERS, (8, 8))) == ["down.1"]
+    assert names(CapturePlan(source_sides=("middle", "up")).source_layers(LAYERS)) == [
         "middle",
         "up.1",
         "up.0",
     ]
-    assert names(CapturePlan(consistency_sides=()).consistency_layers(LAYERS)) == everything
-    assert CapturePlan(storage="off").consistency_layers(LAYERS) == ()
+    assert names(CapturePlan(source_sides=()).source_layers(LAYERS)) == everything
+    assert CapturePlan(storage="off").source_layers(LAYERS) == ()
 
 
 def test_automatic_levels_leave_out_grids_that_are_too_large_or_too_small(monkeypatch):
     plan = CapturePlan(sides=())
 
     def levels(side: int) -> set[int]:
-        return {layer.level for layer in plan.correlation_layers(LAYERS, (side, side))}
+        return {layer.level for layer in plan.map_layers(LAYERS, (side, side))}
 
-    monkeypatch.setattr(capture, "MIN_AUTO_TOKENS", 1)
-    monkeypatch.setattr(capture, "MAX_AUTO_TOKENS", 20)
+    monkeypatch.setattr(planning, "MIN_AUTO_TOKENS", 1)
+    monkeypatch.setattr(planning, "MAX_AUTO_TOKENS", 20)
     assert levels(8) == {1, 2}
     # Where even the coarsest is larger, it is taken all the same.
     assert levels(32) == {2}
-    monkeypatch.setattr(capture, "MAX_AUTO_TOKENS", 4096)
+    monkeypatch.setattr(planning, "MAX_AUTO_TOKENS", 4096)
     assert levels(8) == {0, 1, 2}
-    monkeypatch.setattr(capture, "MIN_AUTO_TOKENS", 16)
+    monkeypatch.setattr(planning, "MIN_AUTO_TOKENS", 16)
     assert levels(8) == {0, 1}
     # Where even the finest is smaller, it is taken, alone.
     assert levels(3) == {0}
@@ -335,7 +343,7 @@ def test_automatic_levels_leave_out_grids_that_are_too_large_or_too_small(monkey
 
 def test_a_choice_of_no_layer_says_what_there_is():
     with pytest.raises(InputError) as caught:
-        CapturePlan(sides=("middle",), levels=(0,)).correlation_layers(LAYERS, (8, 8))
+        CapturePlan(sides=("middle",), levels=(0,)).map_layers(LAYERS, (8, 8))
     message = str(caught.value)
     assert "middle" in message and "(0,)" in message
     assert all(each in message for each in ("down 0", "down 1", "middle 2", "up 1", "up 0"))
@@ -349,7 +357,7 @@ def test_a_choice_of_no_layer_says_what_there_is():
         ({"noise_range": (-0.1, 0.5)}, "noise_range", "-0.1"),
         ({"noise_range": (0.0, 1.1)}, "noise_range", "1.1"),
         ({"noise_range": (math.nan, 1.0)}, "noise_range", "nan"),
-        ({"correlation_steps": 0}, "correlation_steps", "0"),
+        ({"map_steps": 0}, "map_steps", "0"),
         ({"budget_mb": 0}, "budget_mb", "0 MB"),
     ],
 )

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core import api, batch, cli
-from core.edit import EditSettings
 from core.errors import InputError
-from core.points import DragPoints, make_points
+from core.settings import EditSettings
+from core.space.points import DragPoints, make_points
 from tests.core import diffusers_models as models
 
 ROOT = Path(__file__).parents[2]
@@ -159,8 +159,8 @@ class TestRuns:
         ]
         report = json.loads((out / "0.png.json").read_text())
         settings = report["settings"]
-        assert (settings["steps"], settings["strength"], settings["fill"]["seed"]) == (4, 0.5, 3)
-        assert settings["sample"]["preserve"] == EditSettings().sample.preserve
+        assert (settings["steps"], settings["strength"], settings["seed"]) == (4, 0.5, 3)
+        assert settings["sample"]["hold_element"] == EditSettings().sample.hold_element
         assert report["model"]["fingerprint"] == api.load(folder, "cpu").fingerprint
         assert report["points"]["pairs"] == [{"handle": [0.3, 0.4], "target": [0.6, 0.5]}]
         assert report["image"]["width"] == 40 and report["result"]["inversion_evaluations"] == 2
@@ -205,7 +205,7 @@ class TestRuns:
             ({"drag": "--drag=a,b,c,d"}, "isn't made of numbers"),
             ({"model": "nowhere"}, "there is nothing at nowhere"),
             ({"extra": ["--strength", "2"]}, "strength"),
-            ({"extra": ["--preserve", "2"]}, "preserve: 2.0. Use 0 to 1."),
+            ({"extra": ["--preserve", "2"]}, "hold_element: 2.0. Use 0 to 1."),
         ],
     )
     def test_bad_arguments_are_told(self, folder, pictures, tmp_path, capsys, change, message):

@@ -7,11 +7,13 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from core.composite import carry, composite, detail, keep_element, own_pixels, region_mask
-from core.drag import Drag
+from core.diffusion.dragged import DraggedLatent
 from core.errors import InputError
-from core.grid import Grid
-from core.movement import plan
+from core.motion.field import plan_movement
+from core.motion.lookup import carry
+from core.pixels.composite import composite, shown_mask
+from core.pixels.detail import detail, own_pixels, restore_detail
+from core.space.grid import Grid
 from tests.core.builders import box, cell_point, drags, still, uniform
 
 GRID = Grid.padded(93, 110)
@@ -22,7 +24,7 @@ BOX = (2, 2, 7, 7)
 def shifted(dx: float, dy: float, grid: Grid = GRID):
     """A box of 5 x 5 cells, moved by pixels."""
     points = drags(grid, ((4, 4), (4 + dx / 8, 4 + dy / 8)))
-    return plan(torch.ones(1, 1, *grid.latent_size), box(grid, *BOX), grid, points)
+    return plan_movement(torch.ones(1, 1, *grid.latent_size), box(grid, *BOX), grid, points)
 
 
 def moved_box(dx: float, dy: float) -> torch.Tensor:
@@ -76,9 +78,9 @@ def test_single_images_serve_a_batch():
     [
         ((1, 9, 7, 3), (1, 9, 8), "edited", "7x9"),
         ((1, 9, 8, 4), (1, 9, 8), "edited", "4"),
-        ((1, 9, 8, 3), (1, 8, 9), "region", "9x8"),
+        ((1, 9, 8, 3), (1, 8, 9), "shown", "9x8"),
         ((3, 9, 8, 3), (1, 9, 8), "edited", "3"),
-        ((2, 9, 8, 3), (3, 9, 8), "edited", "3 regions"),
+        ((2, 9, 8, 3), (3, 9, 8), "edited", "3 masks"),
     ],
 )
 def test_other_sizes_and_batches_are_refused(edited, region, input, shown):
@@ -92,7 +94,7 @@ def test_other_sizes_and_batches_are_refused(edited, region, input, shown):
 def test_the_shown_region_covers_what_changed_and_nothing_far(dx, dy, margin, feather):
     assume(abs(dx) + abs(dy) > 0.1)
     move = shifted(dx, dy)
-    mask = region_mask(move, margin, feather)
+    mask = shown_mask(move, margin, feather)
     assert mask.shape == (1, *GRID.image_size)
     assert torch.isfinite(mask).all() and (mask >= 0).all() and (mask <= 1).all()
     changed = moved_box(0, 0) | moved_box(dx, dy)
@@ -104,9 +106,9 @@ def test_the_shown_region_covers_what_changed_and_nothing_far(dx, dy, margin, fe
 
 def test_margin_and_feather_widen_the_shown_region():
     bare, wide, soft = (
-        region_mask(shifted(24, 8), 0, 0),
-        region_mask(shifted(24, 8), 6, 0),
-        region_mask(shifted(24, 8), 0, 8),
+        shown_mask(shifted(24, 8), 0, 0),
+        shown_mask(shifted(24, 8), 6, 0),
+        shown_mask(shifted(24, 8), 0, 8),
     )
     assert set(bare.unique().tolist()) <= {0.0, 1.0}
     assert torch.equal(wide > 0, spread(bare > 0, 6))
@@ -114,7 +116,7 @@ def test_margin_and_feather_widen_the_shown_region():
 
 
 def test_no_movement_shows_nothing():
-    assert not region_mask(still(GRID), 4, 8).any()
+    assert not shown_mask(still(GRID), 4, 8).any()
 
 
 # ---- the element's own pixels
@@ -147,9 +149,9 @@ def test_kept_elements_replace_the_edit_only_where_they_arrived():
     assert torch.equal(own_pixels(source, edited, still(GRID)), edited)
 
 
-def dragged(move, detail=None) -> Drag:
+def dragged(move, detail=None) -> DraggedLatent:
     latent = torch.zeros(1, 4, *GRID.latent_size)
-    return Drag(move, latent, latent, detail)
+    return DraggedLatent(move, latent, latent, detail)
 
 
 @pytest.mark.parametrize("filled_in_the_picture", [True, False])
@@ -158,13 +160,13 @@ def test_what_sampling_left_alone_is_as_sharp_as_it_was(filled_in_the_picture):
     source, plain = uniform(1, 93, 110, 3), uniform(1, 93, 110, 3, seed=1)
     background = uniform(1, 93, 110, 3, seed=2) if filled_in_the_picture else None
     move = shifted(40, 0)
-    got = keep_element(source, plain, dragged(move, detail(source, plain, move, background)))
+    got = restore_detail(source, plain, dragged(move, detail(source, plain, move, background)))
     there = moved_box(40, 0)
     assert torch.allclose(got[there], torch.roll(source, 40, 2)[there], atol=1e-3)
     rest = ~spread(there, 1)
-    within = rest & (GRID.spread_cells(move.region) > 0)
+    within = rest & (GRID.spread_cells(move.free) > 0)
     assert torch.allclose(got[within], (plain if background is None else background)[within], atol=1e-6)
-    outside = GRID.spread_cells(move.region) == 0
+    outside = GRID.spread_cells(move.free) == 0
     assert torch.equal(got[outside], plain[outside])
 
 
@@ -173,7 +175,7 @@ def test_what_sampling_changed_is_added():
     move = shifted(40, 0)
     drag = dragged(move, detail(source, plain, move, background))
     change = 0.1 * uniform(1, 93, 110, 3, seed=3)
-    changed, unchanged = (keep_element(source, edited, drag) for edited in (plain + change, plain))
+    changed, unchanged = (restore_detail(source, edited, drag) for edited in (plain + change, plain))
     assert torch.allclose(changed - unchanged, change, atol=1e-5)
 
 
@@ -181,11 +183,11 @@ def test_a_drag_without_detail_gives_the_element_its_own_pixels():
     source, edited = uniform(1, 93, 110, 3), 3 * uniform(1, 93, 110, 3, seed=1) - 1
     move = shifted(40, 0)
     expected = own_pixels(source, edited.clamp(0, 1), move)
-    assert torch.equal(keep_element(source, edited, dragged(move)), expected)
+    assert torch.equal(restore_detail(source, edited, dragged(move)), expected)
 
 def test_an_element_that_leaves_the_image_brings_nothing_in():
     points = drags(GRID, ((1, 4), (6, 4)))
-    move = plan(torch.ones(1, 1, *SIZE), torch.ones(1, *GRID.image_size), GRID, points)
+    move = plan_movement(torch.ones(1, 1, *SIZE), torch.ones(1, *GRID.image_size), GRID, points)
     carried, share = carry(torch.ones(1, 93, 110, 3), move)
     assert torch.isfinite(carried).all()
     assert not share[:, :, :39].any() and (share[:, 2:-2, 42:-2] > 0.99).all()
@@ -197,7 +199,7 @@ def test_centre_cropped_latents_carry_to_the_right_place():
     points = drags(grid, ((4.5, 4.5), (7.5, 4.5)))
     mask = torch.zeros(1, 93, 110)
     mask[:, 2 + 16 : 2 + 56, 3 + 16 : 3 + 56] = 1
-    move = plan(torch.ones(1, 1, 11, 13), mask, grid, points)
+    move = plan_movement(torch.ones(1, 1, 11, 13), mask, grid, points)
     assert cell_point(grid, 0, 0) == (3 / 110, 2 / 93)
     source = uniform(1, 93, 110, 3)
     carried, share = carry(source, move)
@@ -211,8 +213,8 @@ def test_an_anchors_pixels_are_not_carried():
     scores = torch.zeros(1, 2, *SIZE)
     scores[:, 0, :8], scores[:, 1, 8:] = 1.0, 1.0
     mask = torch.maximum(box(GRID, *BOX), box(GRID, 8, 9, 11, 12))
-    move = plan(scores, mask, GRID, points)
-    assert torch.equal(move.mask, box(GRID, *BOX))
+    move = plan_movement(scores, mask, GRID, points)
+    assert torch.equal(move.element, box(GRID, *BOX))
     _, share = carry(uniform(1, 93, 110, 3), move)
     assert torch.allclose(share, moved_box(40, 0).float(), atol=1e-3)
 
@@ -222,6 +224,6 @@ def test_neighbours_that_part_leave_nothing_of_each_other_in_the_gap():
     points = drags(GRID, ((6, 4), (6, 2)), ((6, 6), (6, 8)))
     scores = torch.zeros(1, 2, *SIZE)
     scores[:, 0, :5], scores[:, 1, 5:] = 1.0, 1.0
-    _, share = carry(uniform(1, 93, 110, 3), plan(scores, box(GRID, 3, 3, 7, 9), GRID, points))
+    _, share = carry(uniform(1, 93, 110, 3), plan_movement(scores, box(GRID, 3, 3, 7, 9), GRID, points))
     expected = torch.maximum(box(GRID, 1, 3, 3, 9), box(GRID, 7, 3, 9, 9))
     assert torch.allclose(share, expected, atol=1e-3)

@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.capture import AttentionRecord
-from core.correlation import CorrelationSettings, correlate, reach
+from core.attention.correlation import CorrelationSettings, correlate
+from core.attention.maps import AttentionMaps
 from core.errors import InputError
-from core.grid import Grid
-from core.points import DragPair, DragPoints
+from core.space.grid import Grid
+from core.space.points import DragPair, DragPoints
 from tests.core.builders import drags, normal, uniform
 
 GRID = Grid.padded(96, 128)
@@ -32,8 +32,8 @@ def quarters(height: int, width: int) -> torch.Tensor:
     return (y >= height // 2).long() * 2 + (x >= width // 2).long()
 
 
-def record(*maps: tuple[tuple[int, int], torch.Tensor]) -> AttentionRecord:
-    return AttentionRecord(dict(maps))
+def record(*maps: tuple[tuple[int, int], torch.Tensor]) -> AttentionMaps:
+    return dict(maps)
 
 
 FINE = record(((HEIGHT, WIDTH), grouped(quarters(HEIGHT, WIDTH), 0.002)))
@@ -147,7 +147,7 @@ def test_the_radius_makes_no_difference_to_what_belongs_together():
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(1e-4, 0.5))
 @settings(max_examples=40)
 def test_reach_is_a_disc_in_units_of_the_shorter_side(x, y, radius):
-    got = reach(DragPair((x, y), (0.5, 0.5), radius), GRID)
+    got = GRID.reach(DragPair((x, y), (0.5, 0.5), radius))
     assert got.shape == GRID.latent_size
     for row in range(HEIGHT):
         for column in range(WIDTH):
@@ -155,8 +155,8 @@ def test_reach_is_a_disc_in_units_of_the_shorter_side(x, y, radius):
             if abs(pixels - radius * 96) < 0.01 or pixels < 8:
                 continue
             assert bool(got[row, column]) == (pixels <= radius * 96)
-    assert torch.equal(reach(DragPair((x, y), (0.5, 0.5)), GRID), torch.ones(GRID.latent_size))
-    fine = reach(DragPair((x, y), (0.5, 0.5), radius), GRID, pixels=True)
+    assert torch.equal(GRID.reach(DragPair((x, y), (0.5, 0.5))), torch.ones(GRID.latent_size))
+    fine = GRID.reach(DragPair((x, y), (0.5, 0.5), radius), pixels=True)
     assert fine.shape == (96, 128)
     for row in range(0, 96, 5):
         for column in range(0, 128, 3):
@@ -167,7 +167,7 @@ def test_reach_is_a_disc_in_units_of_the_shorter_side(x, y, radius):
 
 def test_the_smallest_radius_still_holds_the_handles_own_cell():
     for x, y in ((4.5, 3.5), (4.01, 3.02), (4.99, 3.97)):
-        assert reach(to_somewhere((x, y), radius=1e-6).pairs[0], GRID)[3, 4] == 1
+        assert GRID.reach(to_somewhere((x, y), radius=1e-6).pairs[0])[3, 4] == 1
 
 
 def test_images_of_a_batch_do_not_mix():

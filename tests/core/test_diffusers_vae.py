@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.backends.diffusers import DiffusersVae
 from core.errors import InputError
+from core.hosts.diffusers import DiffusersVae
 from tests.core import diffusers_models as models
 
 

@@ -7,18 +7,20 @@ import dataclasses
 import pytest
 import torch
 
-from core.capture import CapturePlan
-from core.edit import EditSettings, check_image, edit, given_region
+from core.attention.plan import CapturePlan
+from core.diffusion.sampling import SampleSettings
+from core.edit import edit
 from core.errors import InputError
-from core.grid import Grid
-from core.movement import MoveSettings
-from core.points import DragPair, DragPoints, make_points
-from core.sampling import SampleSettings
+from core.motion.field import MoveSettings
+from core.region.given import given_element
+from core.settings import EditSettings
+from core.space.grid import Grid, check_image
+from core.space.points import DragPair, DragPoints, make_points
 from tests.core import toy_unet
 from tests.core.builders import uniform
 from tests.core.toy_unet import Spy
 
-FEW = EditSettings(steps=8, strength=0.7, feather=4)
+FEW = EditSettings(steps=8, strength=0.7, shown_feather=4)
 
 
 def picture(batch: int = 1, height: int = 75, width: int = 90) -> torch.Tensor:
@@ -44,21 +46,21 @@ def test_any_size_and_batch(size):
     result = edit(toy_unet.host(), image, by_pixels(12, 5, *size), FEW)
     height, width = size
     assert result.image.shape == image.shape and result.image.dtype == torch.float32
-    assert result.mask.shape == result.region.shape == (2, height, width)
-    assert result.scores.shape == (2, 1, -(-height // 8), -(-width // 8))
-    for value in (result.image, result.mask, result.region, result.scores):
+    assert result.element.shape == result.shown.shape == (2, height, width)
+    assert result.found.correlation.shape == (2, 1, -(-height // 8), -(-width // 8))
+    for value in (result.image, result.element, result.shown, result.found.correlation):
         assert value.device.type == "cpu"
         assert torch.isfinite(value).all() and (value >= 0).all() and (value <= 1).all()
-    outside = result.region == 0
+    outside = result.shown == 0
     assert torch.equal(result.image[outside], image[outside])
 
 
 @pytest.mark.parametrize("keep_element", [False, True])
 def test_outside_the_region_the_picture_is_the_sources_bit_for_bit(keep_element):
     image = picture(2)
-    settings = dataclasses.replace(FEW, keep_element=keep_element)
+    settings = dataclasses.replace(FEW, restore_detail=keep_element)
     result = edit(toy_unet.host(), image, by_pixels(32, 16), settings, mask=square())
-    outside = result.region == 0
+    outside = result.shown == 0
     assert 0.2 < float(outside.float().mean()) < 0.9
     assert torch.equal(result.image[outside], image[outside])
     assert not torch.allclose(result.image[~outside], image[~outside], atol=0.05)
@@ -66,11 +68,11 @@ def test_outside_the_region_the_picture_is_the_sources_bit_for_bit(keep_element)
 
 def test_without_keep_pixels_the_background_is_the_autoencoders_round_trip():
     image, host = picture(), toy_unet.host()
-    result = edit(host, image, by_pixels(32, 16), dataclasses.replace(FEW, keep_pixels=False), mask=square())
+    result = edit(host, image, by_pixels(32, 16), dataclasses.replace(FEW, source_background=False), mask=square())
     grid = result.movement.grid
     roundtrip = grid.crop_image(host.decode(host.encode(grid.pad_image(image)))).clamp(0, 1)
     # The toy decoder sees one cell at a time, so that the region's own border is where the change ends.
-    still = (result.movement.region == 0).repeat_interleave(8, 1).repeat_interleave(8, 2)[:, :75, :90]
+    still = (result.movement.free == 0).repeat_interleave(8, 1).repeat_interleave(8, 2)[:, :75, :90]
     still &= grid.cells_to_image_mask(result.movement.arriving) == 0
     assert float(still.float().mean()) > 0.2
     assert torch.allclose(result.image[still], roundtrip[still], atol=1e-5)
@@ -79,7 +81,7 @@ def test_without_keep_pixels_the_background_is_the_autoencoders_round_trip():
 
 def test_the_element_arrives_with_all_its_detail_and_leaves_its_place():
     image = picture()
-    settings = dataclasses.replace(FEW, sample=SampleSettings(preserve=1.0))
+    settings = dataclasses.replace(FEW, sample=SampleSettings(hold_element=1.0))
     result = edit(toy_unet.host(), image, by_pixels(32, 16), settings, mask=square())
     # A cell within the rim, where neither feather nor transition reaches.
     arrived, element = result.image[:, 40:48, 56:64], image[:, 24:32, 24:32]
@@ -92,7 +94,7 @@ def test_the_element_arrives_with_all_its_detail_and_leaves_its_place():
 @pytest.mark.parametrize("dx", [8, 20])
 def test_sub_cell_drags_move_by_pixels(dx):
     image = picture()
-    settings = dataclasses.replace(FEW, sample=SampleSettings(preserve=1.0))
+    settings = dataclasses.replace(FEW, sample=SampleSettings(hold_element=1.0))
     result = edit(toy_unet.host(), image, by_pixels(dx + 4, 0), settings, mask=square())
     # Brightness balances where the element now is.
     bright = (result.image - image).mean(-1).clamp(min=0)[0]
@@ -108,7 +110,7 @@ def test_a_zero_drag_gives_the_source():
     points = DragPoints((DragPair((0.3, 0.4), (0.3, 0.4)), DragPair((0.8, 0.8), (0.8, 0.8))))
     result = edit(toy_unet.host(), image, points, FEW)
     assert torch.equal(result.image, image)
-    assert not result.region.any()
+    assert not result.shown.any()
 
 
 def test_the_given_mask_is_what_moves():
@@ -116,9 +118,9 @@ def test_the_given_mask_is_what_moves():
     own = edit(toy_unet.host(), image, by_pixels(32, 16), FEW)
     wider = (square() + square().roll(-9, 2)).clamp(max=1)
     given = edit(toy_unet.host(), image, by_pixels(32, 16), FEW, mask=wider)
-    assert torch.equal(given.mask, wider.expand(2, -1, -1))
-    assert not torch.equal(given.mask, own.mask)
-    assert torch.equal(given.movement.source, given.movement.grid.image_mask_to_cells(given.mask))
+    assert torch.equal(given.element, wider.expand(2, -1, -1))
+    assert not torch.equal(given.element, own.element)
+    assert torch.equal(given.movement.leaving, given.movement.grid.image_mask_to_cells(given.element))
     each = torch.cat([square(), torch.zeros(1, 75, 90)])
     result = edit(toy_unet.host(), image, by_pixels(32, 16), FEW, mask=each)
     assert torch.equal(result.image[1], image[1]) and not torch.equal(result.image[0], image[0])
@@ -126,7 +128,7 @@ def test_the_given_mask_is_what_moves():
 
 def test_the_same_input_gives_the_same_picture():
     one, two = (edit(toy_unet.host(), picture(2), by_pixels(21, 6), FEW) for _ in range(2))
-    for name in ("image", "mask", "region", "scores"):
+    for name in ("image", "element", "shown"):
         assert torch.equal(getattr(one, name), getattr(two, name))
 
 
@@ -142,7 +144,7 @@ def test_images_of_a_batch_do_not_mix():
     both = edit(toy_unet.host(), images, by_pixels(32, 16), FEW, mask=square())
     alone = edit(toy_unet.host(), images[:1], by_pixels(32, 16), FEW, mask=square())
     assert torch.allclose(both.image[:1], alone.image, atol=1e-2)
-    assert torch.allclose(both.scores[:1], alone.scores, atol=1e-2)
+    assert torch.allclose(both.found.correlation[:1], alone.found.correlation, atol=1e-2)
 
 
 def test_recomputing_keys_and_values_gives_the_same_picture():
@@ -164,12 +166,12 @@ def test_the_automatic_region_holds_the_handle_and_reaches_no_further_than_the_r
     pair = by_pixels(20, 0).pairs[0]
     points = DragPoints((dataclasses.replace(pair, radius=0.2),))
     result = edit(toy_unet.host(), picture(), points, FEW)
-    assert result.mask[0, 28, 28] > 0
+    assert result.element[0, 28, 28] > 0
     y, x = result.movement.grid.cell_centres()
     beyond = torch.hypot(x - 3.5, y - 3.5) > 0.2 * 75 / 8 + 0.01
-    assert bool(beyond.any()) and not result.movement.source[0][beyond].any()
+    assert bool(beyond.any()) and not result.movement.leaving[0][beyond].any()
     y, x = result.movement.grid.pixel_centres_in_cells()
-    assert not result.mask[0][torch.hypot(x - 3.5, y - 3.5) > 0.2 * 75 / 8 + 0.01].any()
+    assert not result.element[0][torch.hypot(x - 3.5, y - 3.5) > 0.2 * 75 / 8 + 0.01].any()
 
 
 def test_steps_are_counted_over_inversion_and_sampling():
@@ -193,7 +195,7 @@ def test_the_number_of_evaluations():
         host = toy_unet.host()
         host.denoiser = spy = Spy(host.denoiser)
         settings = dataclasses.replace(
-            FEW, refinements=refinements, capture=CapturePlan(storage=storage), sample=SampleSettings(hold=hold)
+            FEW, refinements=refinements, capture=CapturePlan(storage=storage), sample=SampleSettings(hold_rest=hold)
         )
         edit(host, picture(), by_pixels(8, 0), settings)
         assert len(spy.calls) == expected
@@ -317,7 +319,7 @@ def test_a_mask_that_could_move_nothing_is_refused_before_anything_is_evaluated(
 
 @pytest.mark.parametrize("box", [(16, 16, 24, 24), (19, 21, 27, 29), (19, 0, 20, 64)])
 def test_a_mask_of_one_cells_worth_is_taken_wherever_it_lies(box):
-    assert given_region(spot(1, *box), Grid.padded(75, 90), 1).sum() == 64
+    assert given_element(spot(1, *box), Grid.padded(75, 90), 1).sum() == 64
 
 
 @pytest.mark.parametrize("bad", [{"steps": 0}, {"strength": 0.0}, {"strength": 1.5}, {"refinements": -1}])

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.fill import biharmonic, harmonic
+from core.fill.biharmonic import biharmonic
+from core.fill.harmonic import harmonic
 from tests.core.builders import normal, uniform
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.fill import harmonic
+from core.fill.harmonic import harmonic
 from tests.core.builders import normal, uniform
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.fill import best_method, continued, harmonic, patches
-from core.fill.patches import SEARCHED
+from core.fill.harmonic import harmonic
+from core.fill.patches import SEARCHED, patches
+from core.fill.trial import best_method, continued
 from tests.core.builders import normal, uniform
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from core.capture import CapturePlan
+from core.attention.plan import CapturePlan
+from core.diffusion.inversion import invert
 from core.errors import InputError
-from core.fingerprint import digest, patched, same_weights
-from core.inversion import invert
+from core.model.fingerprint import digest, patched, same_weights
 from tests.core.builders import normal
 from tests.core.toy_unet import ToyUNet, latent, sigmas
 

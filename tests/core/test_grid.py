@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.grid import Grid, token_grid
-from core.hooks import Layer
-from core.points import DragPair
+from core.model.layers import Layer
+from core.space.grid import Grid, token_grid
+from core.space.points import DragPair
 
 sides = st.integers(1, 45)
 cells = st.sampled_from([1, 2, 3, 8])

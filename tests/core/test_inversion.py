@@ -8,15 +8,15 @@ import math
 import pytest
 import torch
 
-from core import schedule
-from core.capture import CapturePlan
+from core.attention.plan import CapturePlan
+from core.diffusion import schedule
+from core.diffusion.inversion import Inversion, invert
+from core.diffusion.sampling import SampleSettings, sample
 from core.errors import InputError
-from core.inversion import Inversion, invert
-from core.sampling import SampleSettings, sample
 from tests.core.toy_unet import LAYERS, SIGMAS, Spy, ToyUNet, latent, sigmas
 
 LEAN = CapturePlan(storage="off")
-FREE = SampleSettings(consistency="off", preserve=0.0)
+FREE = SampleSettings(source_attention="off", hold_element=0.0)
 MEAN = torch.tensor([0.5, -1.0, 0.0, 2.0])[:, None, None]
 VARIANCE = torch.tensor([1.0, 0.25, 3.0, 0.6])[:, None, None]
 
@@ -164,8 +164,8 @@ def test_refined_tokens_come_from_a_latent_at_the_level_itself():
 
 
 def test_only_the_chosen_layers_are_kept():
-    got = invert(ToyUNet(), latent(), sigmas(3), CapturePlan(consistency_sides=("up",), storage="cpu"))
-    assert [layer.name for layer in got.consistency_layers] == ["up.1", "up.0"]
+    got = invert(ToyUNet(), latent(), sigmas(3), CapturePlan(source_sides=("up",), storage="cpu"))
+    assert [layer.name for layer in got.source_layers] == ["up.1", "up.0"]
     assert all(set(step) == {"up.1", "up.0"} for step in got.tokens)
     assert got.layers == LAYERS
 
@@ -174,11 +174,11 @@ def test_only_the_chosen_layers_are_kept():
 def test_nothing_is_kept_that_was_not_asked_for(storage):
     got = invert(ToyUNet(), latent(), sigmas(3), CapturePlan(storage=storage))
     assert got.tokens is None
-    assert bool(got.consistency_layers) == (storage == "recompute")
+    assert bool(got.source_layers) == (storage == "recompute")
 
 
 def test_the_correlation_is_read_at_the_planned_steps_only():
-    plan = CapturePlan(noise_range=(0.2, 0.8), correlation_steps=2)
+    plan = CapturePlan(noise_range=(0.2, 0.8), map_steps=2)
     net = ToyUNet()
     wanted = []
 
@@ -189,14 +189,14 @@ def test_the_correlation_is_read_at_the_planned_steps_only():
 
     invert(Asking(net), latent(), sigmas(10), plan, refinements=1)
     # Two evaluations a step; the last of a chosen step reads.
-    expected = [index // 2 in plan.correlation_indices(10) and index % 2 == 1 for index in range(20)]
+    expected = [index // 2 in plan.map_indices(10) and index % 2 == 1 for index in range(20)]
     assert wanted == expected
 
 
 def test_an_inversion_cannot_be_changed_and_shares_nothing_with_its_input():
     x, levels = latent(), sigmas(4)
     kept, kept_levels = x.clone(), levels.clone()
-    got = invert(ToyUNet(), x, levels, CapturePlan(storage="cpu"), limit=None)
+    got = invert(ToyUNet(), x, levels, CapturePlan(storage="cpu"), noise_mask=None)
     assert torch.equal(x, kept) and torch.equal(levels, kept_levels)
     for field in dataclasses.fields(Inversion):
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -213,13 +213,13 @@ def test_the_limit_is_a_copy(dtype):
     limit = torch.zeros(1, 64, 64, dtype=dtype)
     limit[:, :, :32] = 1
     kept, x = limit.clone(), latent()
-    got = invert(ToyUNet(), x, sigmas(4), LEAN, limit=limit)
+    got = invert(ToyUNet(), x, sigmas(4), LEAN, noise_mask=limit)
     before = sample(ToyUNet(), got, got.noisy + 1, None, None, FREE)
     limit.fill_(1)
-    assert torch.equal(got.limit, kept.float()) and got.limit.dtype == torch.float32
+    assert torch.equal(got.noise_mask, kept.float()) and got.noise_mask.dtype == torch.float32
     assert torch.equal(sample(ToyUNet(), got, got.noisy + 1, None, None, FREE), before)
     assert torch.equal(before[..., 4:], got.clean[..., 4:])
-    got.limit.zero_()
+    got.noise_mask.zero_()
     assert limit.min() == 1, "nor the other way"
 
 
@@ -245,8 +245,8 @@ def test_images_of_a_batch_do_not_mix():
     for index in range(3):
         alone = invert(ToyUNet(), x[index : index + 1], sigmas(4), plan)
         assert torch.allclose(whole.trajectory[:, index], alone.trajectory[:, 0], rtol=1e-4, atol=1e-4)
-        for grid, value in alone.record.maps.items():
-            assert torch.allclose(whole.record.maps[grid][index].float(), value[0].float(), atol=1e-3)
+        for grid, value in alone.maps.items():
+            assert torch.allclose(whole.maps[grid][index].float(), value[0].float(), atol=1e-3)
         for mine, theirs in zip(whole.tokens, alone.tokens, strict=True):
             for name, tokens in theirs.items():
                 assert torch.allclose(mine[name][index].float(), tokens[0].float(), atol=1e-2)
@@ -337,8 +337,8 @@ def test_an_interrupt_gets_through_and_leaves_the_model_as_it_was():
     assert torch.equal(again.trajectory, whole.trajectory)
     for mine, theirs in zip(again.tokens, whole.tokens, strict=True):
         assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
-    for grid, value in whole.record.maps.items():
-        assert torch.equal(again.record.maps[grid], value)
+    for grid, value in whole.maps.items():
+        assert torch.equal(again.maps[grid], value)
 
 
 def test_another_models_inversion_is_refused():

@@ -11,12 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.grid import Grid
-from core.movement import TOUCHED, Movement, MoveSettings, owners, plan, splat, widen
-from core.points import DragPair, DragPoints
+from core.motion.field import MoveSettings, plan_movement
+from core.motion.movement import TOUCHED, Movement
+from core.motion.ownership import owners
+from core.motion.splat import splat
+from core.planes.morphology import dilate
+from core.space.grid import Grid
+from core.space.points import DragPair, DragPoints
 from tests.core.builders import box, cell_point, drags, normal, uniform
 
-FIELDS = ("source", "arriving", "offset", "region")
+FIELDS = ("leaving", "arriving", "way_in", "free")
 
 
 @dataclasses.dataclass
@@ -29,7 +33,7 @@ class Case:
     mask: torch.Tensor
 
     def plan(self, **options) -> Movement:
-        return plan(self.scores, self.mask, self.grid, self.points, MoveSettings(**options))
+        return plan_movement(self.scores, self.mask, self.grid, self.points, MoveSettings(**options))
 
 
 shares = st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0, 1)
@@ -56,11 +60,11 @@ def cases(draw) -> Case:
 def test_fields_are_shares_and_never_nan(case, falloff, transition):
     move = case.plan(falloff=falloff, transition=transition)
     batch = case.scores.shape[0]
-    assert move.offset.shape == (batch, 2, *case.grid.latent_size)
-    for value in (move.source, move.arriving, move.region, move.vacated):
+    assert move.way_in.shape == (batch, 2, *case.grid.latent_size)
+    for value in (move.leaving, move.arriving, move.free, move.vacated):
         assert value.shape == (batch, *case.grid.latent_size)
         assert torch.isfinite(value).all() and (value >= 0).all() and (value <= 1).all()
-    assert torch.isfinite(move.offset).all()
+    assert torch.isfinite(move.way_in).all()
     planes = normal(batch, 4, *case.grid.latent_size)
     assert torch.isfinite(move.warp(planes)).all() and torch.isfinite(move.warp_noise(planes)).all()
 
@@ -115,14 +119,14 @@ def test_against_the_reference_by_loops(case):
             for x in range(width):
                 number, share = owner.get((y, x), (None, 0.0))
                 left = 0.0 if number is None or anchored[number] else share
-                assert float(move.source[image, y, x]) == pytest.approx(left, abs=1e-5)
+                assert float(move.leaving[image, y, x]) == pytest.approx(left, abs=1e-5)
                 _check_arrival(move, image, y, x, landed.get((y, x), {}), ways, anchored)
         _check_region(move, image, owner, anchored)
 
 
 def _check_arrival(move, image, y, x, pairs, ways, anchored) -> None:
     arriving = float(move.arriving[image, y, x])
-    way = move.offset[image, :, y, x].tolist()
+    way = move.way_in[image, :, y, x].tolist()
     pairs = {number: entry for number, entry in pairs.items() if entry[0] > 1e-4}
     if not pairs:
         assert arriving <= 1e-3
@@ -144,8 +148,8 @@ def _check_arrival(move, image, y, x, pairs, ways, anchored) -> None:
 
 
 def _check_region(move, image, owner, anchored) -> None:
-    height, width = move.source.shape[-2:]
-    changed = torch.maximum(move.source, move.arriving)[image].tolist()
+    height, width = move.leaving.shape[-2:]
+    changed = torch.maximum(move.leaving, move.arriving)[image].tolist()
     for y in range(height):
         for x in range(width):
             around = max(
@@ -155,7 +159,7 @@ def _check_region(move, image, owner, anchored) -> None:
             )
             number, share = owner.get((y, x), (None, 0.0))
             held = number is not None and anchored[number] and share > 0.5 and changed[y][x] == 0
-            assert float(move.region[image, y, x]) == pytest.approx(0.0 if held else around, abs=1e-6)
+            assert float(move.free[image, y, x]) == pytest.approx(0.0 if held else around, abs=1e-6)
 
 
 @given(cases(), st.randoms(use_true_random=False), st.sampled_from(["rigid", "correlation"]))
@@ -180,7 +184,7 @@ def test_nor_does_it_where_everything_is_tied(tied):
         points = DragPoints((pair, dataclasses.replace(pair, radius=0.2), dataclasses.replace(pair, radius=0.4)))
     scores = torch.ones(1, 3, 8, 8)
     found = [
-        plan(scores, box(grid, 2, 2, 6, 6), grid, DragPoints(tuple(points.pairs[index] for index in order)))
+        plan_movement(scores, box(grid, 2, 2, 6, 6), grid, DragPoints(tuple(points.pairs[index] for index in order)))
         for order in ((0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0))
     ]
     for other in found[1:]:
@@ -197,14 +201,14 @@ BOX = (3, 3, 7, 7)
 
 def shifted(dx: float, dy: float, mask=None, **options) -> Movement:
     points = drags(GRID, ((5, 5), (5 + dx, 5 + dy)))
-    return plan(ONES, box(GRID, *BOX) if mask is None else mask, GRID, points, MoveSettings(**options))
+    return plan_movement(ONES, box(GRID, *BOX) if mask is None else mask, GRID, points, MoveSettings(**options))
 
 
 @pytest.mark.parametrize(("dx", "dy"), [(2, 0), (0, -3), (4, 3), (-2, -1), (1, 0)])
 def test_a_whole_cell_shift_is_a_roll(dx, dy):
     move = shifted(dx, dy)
     inside = box(GRID, *BOX)[0, ::8, ::8]
-    assert torch.allclose(move.source[0], inside)
+    assert torch.allclose(move.leaving[0], inside)
     assert torch.allclose(move.arriving[0], torch.roll(inside, (dy, dx), (0, 1)), atol=1e-5)
     planes = normal(1, 4, HEIGHT, WIDTH)
     there = move.arriving[0] > 0.99
@@ -233,7 +237,7 @@ def test_a_half_cell_shift_is_the_average_of_two_cells(axis):
 def test_moved_noise_keeps_its_variance(dx, dy):
     grid = Grid.padded(8 * 96, 8 * 96)
     points = drags(grid, ((50, 50), (50 + dx, 50 + dy)))
-    move = plan(torch.ones(1, 1, 96, 96), torch.ones(1, 768, 768), grid, points)
+    move = plan_movement(torch.ones(1, 1, 96, 96), torch.ones(1, 768, 768), grid, points)
     noise = normal(1, 4, 96, 96)
     there = move.arriving[0] > 0.999
     assert float(move.warp_noise(noise)[..., there].var()) == pytest.approx(1, abs=0.05)
@@ -246,11 +250,11 @@ def test_opposing_drags_do_not_cancel():
     points = drags(GRID, ((6, 4), (6, 2)), ((6, 6), (6, 8)))
     y = torch.arange(HEIGHT)[:, None].expand(HEIGHT, WIDTH) + 0.5
     scores = torch.stack([1 / (1 + (y - 4).abs()), 1 / (1 + (y - 6).abs())])[None]
-    move = plan(scores, box(GRID, 3, 3, 7, 9), GRID, points)
+    move = plan_movement(scores, box(GRID, 3, 3, 7, 9), GRID, points)
     up, down = move.arriving[0, 1:3, 3:9], move.arriving[0, 7:9, 3:9]
     assert torch.allclose(up, torch.ones_like(up), atol=1e-5) and torch.allclose(down, torch.ones_like(down), atol=1e-5)
-    assert torch.allclose(move.offset[0, 1, 1:3, 3:9], torch.tensor(-2.0), atol=1e-5)
-    assert torch.allclose(move.offset[0, 1, 7:9, 3:9], torch.tensor(2.0), atol=1e-5)
+    assert torch.allclose(move.way_in[0, 1, 1:3, 3:9], torch.tensor(-2.0), atol=1e-5)
+    assert torch.allclose(move.way_in[0, 1, 7:9, 3:9], torch.tensor(2.0), atol=1e-5)
     assert torch.allclose(move.vacated[0, 3:7, 3:9], torch.tensor(1.0), atol=1e-5)
 
 
@@ -261,9 +265,9 @@ def test_where_destinations_overlap_the_stronger_correlation_wins(stronger, way)
     scores = torch.zeros(1, 2, HEIGHT, WIDTH)
     scores[:, 0, :, :6], scores[:, 1, :, 6:] = 0.5, 0.5
     scores[:, stronger] *= 1.6
-    move = plan(scores, box(GRID, 4, 2, 6, 5).maximum(box(GRID, 4, 7, 6, 10)), GRID, points)
+    move = plan_movement(scores, box(GRID, 4, 2, 6, 5).maximum(box(GRID, 4, 7, 6, 10)), GRID, points)
     # Both cover these columns wholly.
-    contested = move.offset[0, 0, 4:6, 6:7] if way == 2.3 else move.offset[0, 0, 4:6, 5:7]
+    contested = move.way_in[0, 0, 4:6, 6:7] if way == 2.3 else move.way_in[0, 0, 4:6, 5:7]
     assert torch.allclose(contested, torch.tensor(way if stronger == 0 else -way), atol=1e-4)
     assert torch.allclose(move.arriving[0, 4:6, 5:7], torch.tensor(1.0), atol=1e-5)
 
@@ -272,9 +276,9 @@ def test_a_sliver_of_a_strong_handle_does_not_displace_a_whole_cell_of_a_weak_on
     points = drags(GRID, ((3, 5), (5.1, 5)), ((9, 5), (7, 5)))
     scores = torch.zeros(1, 2, HEIGHT, WIDTH)
     scores[:, 0, :, :6], scores[:, 1, :, 6:] = 1.0, 0.3
-    move = plan(scores, box(GRID, 4, 2, 6, 4).maximum(box(GRID, 4, 8, 6, 10)), GRID, points)
+    move = plan_movement(scores, box(GRID, 4, 2, 6, 4).maximum(box(GRID, 4, 8, 6, 10)), GRID, points)
     # The first reaches a tenth into column 6, which the second covers.
-    assert torch.allclose(move.offset[0, 0, 4:6, 6], torch.tensor(-2.0), atol=1e-4)
+    assert torch.allclose(move.way_in[0, 0, 4:6, 6], torch.tensor(-2.0), atol=1e-4)
 
 
 def test_one_element_dragged_by_two_handles_moves_like_one():
@@ -283,31 +287,31 @@ def test_one_element_dragged_by_two_handles_moves_like_one():
     points = drags(GRID, ((4, 5), (7.5, 6.25)), ((6, 5), (9.5, 6.25)))
     scores = torch.full((1, 2, HEIGHT, WIDTH), 0.5)
     scores[:, 0, :, :5], scores[:, 1, :, 5:] = 1.0, 1.0
-    two = plan(scores, box(GRID, *BOX), GRID, points)
+    two = plan_movement(scores, box(GRID, *BOX), GRID, points)
     there = one.arriving > 0.01
-    for name in ("source", "arriving", "region", "vacated"):
+    for name in ("leaving", "arriving", "free", "vacated"):
         assert torch.allclose(getattr(two, name), getattr(one, name), atol=1e-4), name
-    assert torch.allclose(two.offset.movedim(1, -1)[there], one.offset.movedim(1, -1)[there], atol=1e-4)
+    assert torch.allclose(two.way_in.movedim(1, -1)[there], one.way_in.movedim(1, -1)[there], atol=1e-4)
 
 
 def test_an_anchor_holds_its_own():
     points = drags(GRID, ((4, 5), (8, 5)), ((9, 5), (9, 5)))
     scores = torch.zeros(1, 2, HEIGHT, WIDTH)
     scores[:, 0, :, :7], scores[:, 1, :, 7:] = 0.6, 0.9
-    move = plan(scores, box(GRID, 4, 3, 6, 10), GRID, points)
+    move = plan_movement(scores, box(GRID, 4, 3, 6, 10), GRID, points)
     held = (slice(None), slice(4, 6), slice(7, 10))
-    for value in (move.source, move.arriving, move.region, move.vacated):
+    for value in (move.leaving, move.arriving, move.free, move.vacated):
         assert not value[held].any()
-    assert not move.offset[0, :, 4:6, 7:10].any()
+    assert not move.way_in[0, :, 4:6, 7:10].any()
     # The rest moves.
-    assert torch.allclose(move.source[0, 4:6, 3:7], torch.tensor(1.0))
-    alone = plan(scores[:, :1], box(GRID, 4, 3, 6, 7), GRID, DragPoints(points.pairs[:1]))
+    assert torch.allclose(move.leaving[0, 4:6, 3:7], torch.tensor(1.0))
+    alone = plan_movement(scores[:, :1], box(GRID, 4, 3, 6, 7), GRID, DragPoints(points.pairs[:1]))
     assert alone.arriving[held].any()
 
 
 def test_only_anchors_move_nothing():
     points = drags(GRID, ((4, 5), (4, 5)), ((9, 5), (9, 5)))
-    move = plan(uniform(2, 2, HEIGHT, WIDTH), torch.ones(2, *GRID.image_size), GRID, points)
+    move = plan_movement(uniform(2, 2, HEIGHT, WIDTH), torch.ones(2, *GRID.image_size), GRID, points)
     assert not any(getattr(move, name).any() for name in FIELDS) and not move.vacated.any()
 
 
@@ -315,7 +319,7 @@ def test_only_anchors_move_nothing():
 def test_what_is_dragged_out_of_the_image_is_gone(dx, dy):
     move = shifted(dx, dy)
     assert not move.arriving.any()
-    assert torch.equal(move.vacated, move.source) and float(move.source.sum()) == 16
+    assert torch.equal(move.vacated, move.leaving) and float(move.leaving.sum()) == 16
 
 
 def test_what_is_dragged_out_in_part_arrives_in_part():
@@ -328,12 +332,12 @@ def test_what_is_dragged_out_in_part_arrives_in_part():
 @settings(max_examples=30)
 def test_the_region_covers_source_and_destination(case):
     move = case.plan(transition=0)
-    assert torch.equal(move.region, (torch.maximum(move.source, move.arriving) > TOUCHED).float())
+    assert torch.equal(move.free, (torch.maximum(move.leaving, move.arriving) > TOUCHED).float())
 
 
 @pytest.mark.parametrize("transition", [0, 1, 3])
 def test_the_transition_is_as_wide_as_asked(transition):
-    region = shifted(0, 3, transition=transition).region[0] > 0
+    region = shifted(0, 3, transition=transition).free[0] > 0
     rows, columns = region.any(1).nonzero(), region.any(0).nonzero()
     assert (int(rows[0]), int(rows[-1])) == (max(0, 3 - transition), min(HEIGHT - 1, 9 + transition))
     assert (int(columns[0]), int(columns[-1])) == (max(0, 3 - transition), min(WIDTH - 1, 6 + transition))
@@ -350,7 +354,7 @@ def test_nothing_beyond_the_radius_moves(case):
     for pair in case.points.pairs:
         handle_x, handle_y = case.grid.to_cells(pair.handle)
         near |= torch.hypot(x - handle_x, y - handle_y) <= max(case.grid.radius_in_cells(pair.radius), 0.75) + 1e-4
-    assert not move.source[:, ~near].any()
+    assert not move.leaving[:, ~near].any()
 
 
 def test_a_pair_beyond_its_radius_leaves_the_cell_to_the_next():
@@ -377,10 +381,10 @@ def test_each_cell_follows_one_handle(case):
 
 def test_falloff_by_correlation_scales_the_way():
     points = drags(GRID, ((5, 5), (9, 5)))
-    rigid = plan(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings(falloff="rigid"))
-    scaled = plan(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings(falloff="correlation"))
+    rigid = plan_movement(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings(falloff="rigid"))
+    scaled = plan_movement(0.5 * ONES, box(GRID, *BOX), GRID, points, MoveSettings(falloff="correlation"))
     half = shifted(2, 0)
-    assert float(rigid.offset[0, 0].max()) == pytest.approx(4, abs=1e-4)
+    assert float(rigid.way_in[0, 0].max()) == pytest.approx(4, abs=1e-4)
     for name in FIELDS:
         assert torch.allclose(getattr(scaled, name), getattr(half, name), atol=1e-4)
 
@@ -409,10 +413,10 @@ def test_splat_carries_every_share_to_the_four_cells_around(height, width, seed,
 def test_widen_spreads_to_the_cells_around():
     cells = torch.zeros(1, 5, 6)
     cells[0, 0, 2] = 0.7
-    assert torch.equal(widen(cells, 0), cells)
+    assert torch.equal(dilate(cells, 0), cells)
     expected = torch.zeros(1, 5, 6)
     expected[0, :2, 1:4] = 0.7
-    assert torch.equal(widen(cells, 1), expected)
+    assert torch.equal(dilate(cells, 1), expected)
 
 
 def test_a_negative_transition_is_refused():

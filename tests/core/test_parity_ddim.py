@@ -8,15 +8,15 @@ import pytest
 import torch
 from diffusers import DDIMInverseScheduler
 
-from core import schedule
-from core.backends.diffusers import DiffusersDenoiser
-from core.capture import CapturePlan
-from core.inversion import invert
-from core.sampling import SampleSettings, sample
+from core.attention.plan import CapturePlan
+from core.diffusion import schedule
+from core.diffusion.inversion import invert
+from core.diffusion.sampling import SampleSettings, sample
+from core.hosts.diffusers import DiffusersDenoiser
 from tests.core import diffusers_models as models
 
 TOLERANCE = 1e-4
-FREE = SampleSettings(consistency="off", preserve=0.0)
+FREE = SampleSettings(source_attention="off", hold_element=0.0)
 
 
 def error(ours: torch.Tensor, theirs: torch.Tensor) -> float:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.points import MAX_PAIRS, DragPair, DragPoints, make_points, parse_points, points_to_json
+from core.space.points import MAX_PAIRS, DragPair, DragPoints, make_points, parse_points, points_to_json
 
 shares = st.floats(0, 1)
 beyond = st.floats(-4, 5)

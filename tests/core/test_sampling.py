@@ -7,20 +7,21 @@ import dataclasses
 import pytest
 import torch
 
-from core import drag as dragging
-from core import movement as moving
-from core import sampling
-from core.capture import CapturePlan
+from core.attention.plan import CapturePlan
+from core.attention.tokens import TokenInjector
+from core.diffusion.dragged import DraggedLatent, apply
+from core.diffusion.inversion import Inversion, invert
+from core.diffusion.kept import Kept
+from core.diffusion.sampling import SampleSettings, check_sigmas, sample
 from core.errors import InputError
-from core.grid import Grid
-from core.inversion import Inversion, invert
-from core.sampling import SampleSettings, TokenInjector, check_sigmas, sample
+from core.motion.field import plan_movement
+from core.space.grid import Grid
 from tests.core.builders import box, drags, normal, uniform
 from tests.core.toy_unet import LAYERS, Spy, ToyUNet, latent, sigmas
 
 SIZE = (8, 10)
 GRID = Grid.padded(SIZE[0] * 8, SIZE[1] * 8)
-FREE = SampleSettings(consistency="off", preserve=0.0)
+FREE = SampleSettings(source_attention="off", hold_element=0.0)
 EVERYWHERE = torch.ones(1, *SIZE)
 
 
@@ -28,12 +29,12 @@ def inverted(storage: str = "cpu", batch: int = 1, steps: int = 6, **options) ->
     return invert(ToyUNet(), latent(batch, SIZE), sigmas(steps), CapturePlan(storage=storage), **options)
 
 
-def dragged(inversion: Inversion, *pairs) -> dragging.Drag:
+def dragged(inversion: Inversion, *pairs) -> DraggedLatent:
     """A box of cells, rows 2..4 and columns 2..4, dragged."""
     points = drags(GRID, *(pairs or [((3.5, 3.5), (6.5, 4.0))]))
     scores = torch.ones(inversion.batch, len(points), *SIZE)
     mask = box(GRID, 2, 2, 5, 5).expand(inversion.batch, -1, -1)
-    return dragging.apply(inversion, moving.plan(scores, mask, GRID, points))
+    return apply(inversion, plan_movement(scores, mask, GRID, points), inversion.clean)
 
 
 def error(got: torch.Tensor, expected: torch.Tensor) -> float:
@@ -56,7 +57,10 @@ def test_a_free_sampling_is_ddim():
     assert torch.allclose(got, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("settings", [SampleSettings(), FREE, SampleSettings(consistency="replace", preserve=1.0)])
+KEPT = SampleSettings(source_attention="replace", hold_element=1.0)
+
+
+@pytest.mark.parametrize("settings", [SampleSettings(), FREE, KEPT])
 def test_a_zero_drag_gives_the_plain_round_trip(settings):
     inversion = inverted(steps=8)
     drag = dragged(inversion, ((3.5, 3.5), (3.5, 3.5)))
@@ -73,7 +77,7 @@ def test_no_drag_closes_the_round_trip_with_the_default_settings():
     """Reading the source's keys and values changes nothing where they are the latent's own."""
     inversion = invert(ToyUNet(), latent(1, SIZE), sigmas(25), CapturePlan(storage="cpu"), refinements=3)
     for mode in ("extend", "replace", "off"):
-        got = sample(ToyUNet(), inversion, inversion.noisy, None, None, SampleSettings(consistency=mode))
+        got = sample(ToyUNet(), inversion, inversion.noisy, None, None, SampleSettings(source_attention=mode))
         assert error(got, inversion.clean) < 0.01
 
 
@@ -84,7 +88,7 @@ def test_outside_the_region_it_is_the_stored_clean_latent_exactly():
     inversion = inverted(batch=2)
     drag = dragged(inversion)
     got = sample(ToyUNet(), inversion, drag.at(inversion, 0), drag)
-    outside = (drag.movement.region == 0)[:, None].expand_as(got)
+    outside = (drag.movement.free == 0)[:, None].expand_as(got)
     assert 0 < int(outside.sum()) < outside.numel()
     assert torch.equal(got[outside], inversion.clean[outside])
     assert error(got[~outside], inversion.clean[~outside]) > 0.05
@@ -94,9 +98,9 @@ def test_at_every_step_the_model_sees_the_stored_background():
     spy = Spy(ToyUNet())
     inversion = inverted()
     drag = dragged(inversion)
-    outside = (drag.movement.region == 0)[:, None].expand_as(inversion.clean)
+    outside = (drag.movement.free == 0)[:, None].expand_as(inversion.clean)
     seen = []
-    settings = SampleSettings(hold=0.0)
+    settings = SampleSettings(hold_rest=0.0)
     keep = lambda index, x, _: seen.append((index, x.clone()))  # noqa: E731
     sample(spy, inversion, drag.at(inversion, 0), drag, None, settings, keep)
     assert len(spy.calls) == inversion.steps
@@ -120,12 +124,12 @@ def test_a_noise_mask_limits_what_may_change():
     limit[:, :, : 5 * 8] = 1
     # The cell in column 5 is half inside.
     limit[:, :, 5 * 8 : 5 * 8 + 4] = 1
-    inversion = inverted(limit=limit)
+    inversion = inverted(noise_mask=limit)
     x = inversion.noisy + normal(1, 4, *SIZE, seed=3)
     got = sample(ToyUNet(), inversion, x, None, None, FREE)
     assert torch.equal(got[..., 6:], inversion.clean[..., 6:])
     assert error(got[..., :5], inversion.clean[..., :5]) > 0.05
-    unlimited = sample(ToyUNet(), dataclasses.replace(inversion, limit=None), x, None, None, FREE)
+    unlimited = sample(ToyUNet(), dataclasses.replace(inversion, noise_mask=None), x, None, None, FREE)
     assert not torch.allclose(unlimited[..., 6:], inversion.clean[..., 6:], atol=0.05)
     # Of region and limit, both must allow a change.
     region = torch.zeros(1, *SIZE)
@@ -143,9 +147,9 @@ def test_preserved_wholly_the_element_arrives_as_it_was():
     drag = dragged(inversion)
     arrived = (drag.movement.arriving > 0.999)[:, None].expand_as(inversion.clean)
     assert arrived.any()
-    whole = sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, None, SampleSettings(preserve=1.0))
+    whole = sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, None, SampleSettings(hold_element=1.0))
     assert torch.allclose(whole[arrived], drag.clean[arrived], atol=1e-5)
-    none = sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, None, SampleSettings(preserve=0.0))
+    none = sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, None, SampleSettings(hold_element=0.0))
     assert not torch.allclose(none[arrived], drag.clean[arrived], atol=1e-2)
 
 
@@ -160,7 +164,7 @@ def test_the_share_preserved_is_of_the_steps_from_the_noisy_end(preserve):
         expected = drag.at(inversion, index + 1)
         follows.append(torch.allclose(x[arrived], expected[arrived], atol=1e-4))
 
-    sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, None, SampleSettings(preserve=preserve), look)
+    sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, None, SampleSettings(hold_element=preserve), look)
     assert follows == [index < preserve * 6 for index in range(6)]
 
 
@@ -170,8 +174,8 @@ def test_the_vacated_area_and_the_seam_are_held_for_a_share_of_the_steps(hold, p
     inversion = inverted(steps=6)
     drag = dragged(inversion)
     move = drag.movement
-    fully = ((move.arriving == 0) & (move.region > 0))[:, None].expand_as(inversion.clean)
-    assert (move.vacated > 0.999).any() and ((move.region > 0) & (move.vacated == 0) & (move.arriving == 0)).any()
+    fully = ((move.arriving == 0) & (move.free > 0))[:, None].expand_as(inversion.clean)
+    assert (move.vacated > 0.999).any() and ((move.free > 0) & (move.vacated == 0) & (move.arriving == 0)).any()
     held = []
 
     def look(index, x, _):
@@ -179,7 +183,7 @@ def test_the_vacated_area_and_the_seam_are_held_for_a_share_of_the_steps(hold, p
         # A cell at the region's border is mixed with the stored background, which is what was put there, too.
         held.append(torch.allclose(x[fully], expected[fully], atol=1e-3))
 
-    settings = SampleSettings(hold=hold, preserve=preserve)
+    settings = SampleSettings(hold_rest=hold, hold_element=preserve)
     sample(ToyUNet(), inversion, drag.at(inversion, 0), drag, EVERYWHERE, settings, look)
     assert held == [index < hold * 6 for index in range(6)]
 
@@ -190,7 +194,7 @@ def test_steps_in_which_all_is_held_are_not_evaluated_and_would_change_nothing(m
     results, calls = [], []
     for skipping in (True, False):
         if not skipping:
-            monkeypatch.setattr(sampling, "_decided", lambda *_: False)
+            monkeypatch.setattr(Kept, "known", lambda *_: None)
         spy = Spy(ToyUNet())
         results.append(sample(spy, inversion, drag.at(inversion, 0), drag))
         calls.append(len(spy.calls))
@@ -224,7 +228,7 @@ def _at(inversion: Inversion, call: dict) -> int:
 def test_the_tokens_read_at_each_step_are_those_captured_at_its_noise_level(storage, refinements):
     inversion = inverted(storage, batch=2, refinements=refinements)
     captured = inverted("cpu", batch=2, refinements=12).tokens
-    for index, call in enumerate(reads(inversion, SampleSettings(consistency="replace"))):
+    for index, call in enumerate(reads(inversion, SampleSettings(source_attention="replace"))):
         assert call["sigma"] == float(inversion.sigmas[index])
         for layer in LAYERS:
             read = call["read"][layer.name]
@@ -240,7 +244,7 @@ def test_recomputed_tokens_equal_stored_ones_up_to_half_precision():
     """Exactly so where the inversion is refined: then the trajectory is what was evaluated."""
     stored = invert(ToyUNet(), latent(2, SIZE), sigmas(8), CapturePlan(storage="cpu"), refinements=15)
     recomputed = dataclasses.replace(stored, tokens=None)
-    settings = SampleSettings(consistency="replace")
+    settings = SampleSettings(source_attention="replace")
     for one, other in zip(reads(stored, settings), reads(recomputed, settings), strict=True):
         for layer in LAYERS:
             assert torch.allclose(one["read"][layer.name], other["read"][layer.name], atol=5e-3)
@@ -253,7 +257,7 @@ def test_recomputed_tokens_equal_stored_ones_up_to_half_precision():
 def test_replace_and_extend(storage):
     inversion = inverted(storage)
     for mode in ("replace", "extend", "off"):
-        for call in reads(inversion, SampleSettings(consistency=mode)):
+        for call in reads(inversion, SampleSettings(source_attention=mode)):
             for layer in LAYERS:
                 own, read = call["tokens"][layer.name], call["read"][layer.name]
                 if mode == "off":
@@ -268,14 +272,14 @@ def test_replace_and_extend(storage):
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_the_share_of_consistent_steps_counts_from_the_noisy_end(share):
-    calls = reads(inverted(steps=6), SampleSettings(consistency="replace", consistency_share=share))
+    calls = reads(inverted(steps=6), SampleSettings(source_attention="replace", source_attention_share=share))
     changed = [not torch.equal(call["read"]["up.0"], call["tokens"]["up.0"]) for call in calls]
     assert changed == [index < share * 6 for index in range(6)]
 
 
 def test_only_the_captured_layers_are_changed():
-    inversion = invert(ToyUNet(), latent(1, SIZE), sigmas(3), CapturePlan(storage="cpu", consistency_sides=("up",)))
-    for call in reads(inversion, SampleSettings(consistency="replace")):
+    inversion = invert(ToyUNet(), latent(1, SIZE), sigmas(3), CapturePlan(storage="cpu", source_sides=("up",)))
+    for call in reads(inversion, SampleSettings(source_attention="replace")):
         changed = {name for name in call["read"] if not torch.equal(call["read"][name], call["tokens"][name])}
         assert changed == {"up.0", "up.1"}
 
@@ -284,7 +288,7 @@ def test_recomputing_costs_one_evaluation_a_step_and_only_where_it_is_used():
     for storage, share, expected in (("cpu", 1.0, 6), ("recompute", 1.0, 12), ("recompute", 0.5, 9), ("off", 1.0, 6)):
         spy = Spy(ToyUNet())
         inversion = inverted(storage)
-        sample(spy, inversion, inversion.noisy, None, None, SampleSettings(consistency_share=share))
+        sample(spy, inversion, inversion.noisy, None, None, SampleSettings(source_attention_share=share))
         assert len(spy.calls) == expected
 
 
@@ -381,7 +385,7 @@ def test_another_regions_shape_is_refused(shape):
     inversion = inverted(batch=2)
     with pytest.raises(InputError) as caught:
         sample(ToyUNet(), inversion, inversion.noisy, None, torch.ones(shape))
-    assert caught.value.input == "region"
+    assert caught.value.input == "free"
 
 
 def test_another_latents_drag_is_refused():
@@ -389,7 +393,7 @@ def test_another_latents_drag_is_refused():
     inversion = inverted()
     for call in (
         lambda: sample(ToyUNet(), inversion, inversion.noisy, drag),
-        lambda: dragging.apply(inversion, drag.movement),
+        lambda: apply(inversion, drag.movement, inversion.clean),
     ):
         with pytest.raises(InputError) as caught:
             call()
@@ -432,7 +436,7 @@ def test_no_sigmas_at_all_are_refused():
         check_sigmas(inverted(steps=2), torch.zeros(0))
 
 
-@pytest.mark.parametrize("name", ["preserve", "consistency_share"])
+@pytest.mark.parametrize("name", ["hold_element", "hold_rest", "source_attention_share"])
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan")])
 def test_shares_out_of_range_are_refused(name, value):
     with pytest.raises(InputError) as caught:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core import schedule
+from core.diffusion import schedule
 from core.errors import InputError
 from tests.core.toy_unet import ALPHAS, SIGMAS, sigma_of
 

@@ -9,10 +9,10 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import save_file
 
-from core.backends.diffusers import DiffusersDenoiser, DiffusersVae
-from core.backends.diffusers.loading import load
-from core.backends.diffusers.single_file import UNET, VAE, prediction_type
 from core.errors import InputError, UnsupportedModelError
+from core.hosts.diffusers import DiffusersDenoiser, DiffusersVae
+from core.hosts.diffusers.loading import load
+from core.hosts.diffusers.single_file import UNET, VAE, prediction_type
 from tests.core import diffusers_models as models
 from tools.demo_model.unet import ldm_key
 

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from core import schedule
-from core.grid import CELL
-from core.hooks import Layer
-from core.host import DirectHost
+from core.diffusion import schedule
+from core.hosts.direct import DirectHost
+from core.model.layers import Layer
+from core.space.grid import CELL
 
 ALPHAS = (1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2).cumprod(0)
 SIGMAS = ((1 - ALPHAS) / ALPHAS).sqrt()
@@ -36,7 +36,7 @@ def sigmas(steps: int, strength: float = 1.0) -> torch.Tensor:
 
 
 class SelfAttention(nn.Module):
-    """Pre-norm residual self-attention that calls the hooks as a backend has to."""
+    """Pre-norm residual self-attention that calls the hooks as a host has to."""
 
     def __init__(self, layer: Layer):
         super().__init__()
@@ -61,7 +61,7 @@ class SelfAttention(nn.Module):
 
 
 class ToyUNet(nn.Module):
-    """A ``core.hooks.Denoiser``: unit Gaussian data's exact posterior mean, disturbed by a small random U-Net.
+    """A ``Denoiser``: unit Gaussian data's exact posterior mean, disturbed by a small random U-Net.
 
     Args:
         seed: of the weights.

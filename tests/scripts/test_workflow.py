@@ -63,9 +63,17 @@ def test_order_of_widgets_is_the_node_s():
     assert widget_names(OBJECT_INFO["Work"]) == ["seed", None, "mode", "text"]
 
 
-def test_values_that_do_not_fit():
-    with pytest.raises(WorkflowError, match=r"node 9 \(Work\) stores 3 widget values for 4"):
-        to_prompt(nodes([42, "y", ""]), OBJECT_INFO)
+@pytest.mark.parametrize("values", [[42, "y"], [42, "fixed", "y", "", 1]])
+def test_values_that_do_not_fit(values):
+    with pytest.raises(WorkflowError, match=rf"node 9 \(Work\) stores {len(values)} widget values for 4"):
+        to_prompt(nodes(values), OBJECT_INFO)
+
+
+def test_optional_widgets_that_came_later_are_left_to_their_defaults():
+    workflow = nodes([42, "fixed", "y"])
+    workflow["nodes"][1]["inputs"] = [{"name": "pixels", "link": 3}]
+    graph = to_prompt(workflow, OBJECT_INFO)
+    assert graph["9"]["inputs"] == {"seed": 42, "mode": "y", "pixels": ["7", 0]}
 
 
 def test_unknown_node():

@@ -18,6 +18,8 @@ MARGIN = 3
 SHORTEST, LONGEST = 24.0, 100.0
 VISIBLE_SHARE = 0.75
 LEAST_CONTRAST = 0.08
+LEAST_PIXELS = 500
+SPLIT_NUMBERS = {"validation": 1, "test": 2}
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Material:
 
 @dataclass(frozen=True)
 class DragScene:
-    """Images float32 (256, 256, 3) in [0, 1], masks bool (256, 256), click and target in pixel centres (x, y)."""
+    """Images float32 (s, s, 3) in [0, 1], masks bool (s, s), click and target in pixel centres (x, y)."""
 
     source: Array
     target: Array
@@ -61,15 +63,22 @@ def _object(rng: np.random.Generator, sprites: list[tuple[str, Array]]) -> tuple
     return name, jitter(rng, rgba) if rng.random() < 0.2 else rgba
 
 
-def visible_mask(layers: list[Layer], number: int) -> Array:
-    """Where layer ``number`` is seen: its alpha over a half, and nothing drawn later covers it. Bool (256, 256)."""
-    mask = coverage(layers[number], SIZE) > 0.5
+def visible_mask(layers: list[Layer], number: int, size: int = SIZE) -> Array:
+    """Where layer ``number`` is seen: its alpha over a half, and nothing drawn later covers it. Bool (size, size)."""
+    mask = coverage(layers[number], size) > 0.5
     for layer in layers[number + 1 :]:
-        mask &= coverage(layer, SIZE) <= 0.5
+        mask &= coverage(layer, size) <= 0.5
     return mask
 
 
-def _click(rng: np.random.Generator, mask: Array) -> tuple[int, int] | None:
+def shifted(mask: Array, dx: int, dy: int) -> Array:
+    """A bool mask moved right and down by whole pixels; what leaves the image is dropped."""
+    view = np.zeros((*mask.shape, 1), np.float32)
+    draw(view, np.ones(1, np.float32), mask.astype(np.float32), dx, dy)
+    return view[..., 0] > 0.5
+
+
+def pick_click(rng: np.random.Generator, mask: Array) -> tuple[int, int] | None:
     """A pixel (x, y) of the mask, away from its border where it is wide enough."""
     image = Image.fromarray(mask.astype(np.uint8) * 255)
     for width in (17, 11, 7, 5):
@@ -105,18 +114,13 @@ def _attempt(rng: np.random.Generator, material: Material) -> DragScene | None:
     moved[number] = Layer(layer.rgba, layer.x + dx, layer.y + dy, layer.name)
     object_mask, target_mask = visible_mask(layers, number), visible_mask(moved, number)
     whole = (coverage(layer, SIZE) > 0.5).sum()
-    if min(object_mask.sum(), target_mask.sum()) < VISIBLE_SHARE * whole or whole < 500:
+    if min(object_mask.sum(), target_mask.sum()) < VISIBLE_SHARE * whole or whole < LEAST_PIXELS:
         return None
     rest = [other for index, other in enumerate(layers) if index != number]
     source = render(background, layers)
     if np.abs(source - render(background, rest))[object_mask].mean() < LEAST_CONTRAST:
         return None
-    both = object_mask.copy()
-    shifted = np.zeros_like(both)
-    draw_view = np.zeros((SIZE, SIZE, 1), np.float32)
-    draw(draw_view, np.ones(1, np.float32), target_mask.astype(np.float32), -dx, -dy)
-    shifted |= draw_view[..., 0] > 0.5
-    click = _click(rng, both & shifted)
+    click = pick_click(rng, object_mask & shifted(target_mask, -dx, -dy))
     if click is None:
         return None
     handle = (click[0] + 0.5, click[1] + 0.5)
@@ -131,7 +135,7 @@ def _attempt(rng: np.random.Generator, material: Material) -> DragScene | None:
 
 def make_scene(material: Material, split: str, seed: int, number: int) -> DragScene:
     """The scene that a split, a seed and a number stand for: equal on every machine with the same material."""
-    rng = np.random.default_rng([{"validation": 1, "test": 2}[split], seed, number])
+    rng = np.random.default_rng([SPLIT_NUMBERS[split], seed, number])
     while True:
         scene = _attempt(rng, material)
         if scene is not None:
@@ -145,7 +149,8 @@ def write_scene(scene: DragScene, folder: Path) -> None:
         Image.fromarray(np.rint(image * 255).astype(np.uint8)).save(folder / f"{name}.png")
     for name, mask in (("object_mask", scene.object_mask), ("target_mask", scene.target_mask)):
         Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"{name}.png")
-    pair = {"handle": [v / SIZE for v in scene.handle], "target": [v / SIZE for v in scene.goal]}
+    size = scene.source.shape[0]
+    pair = {"handle": [v / size for v in scene.handle], "target": [v / size for v in scene.goal]}
     points = {"version": 1, "pairs": [pair]}
     (folder / "points.json").write_text(json.dumps(points, indent=2) + "\n", "utf-8")
     (folder / "meta.json").write_text(json.dumps(scene.meta, indent=2, ensure_ascii=False) + "\n", "utf-8")

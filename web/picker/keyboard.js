@@ -1,7 +1,7 @@
 /** Everything the pointer can do, from the keyboard. */
 
-import { FITTED, panBy, zoomAt } from "./geometry.js";
-import { nudged } from "./pointer.js";
+import { fromPixels, panBy, toPixels } from "./geometry.js";
+import { isOutside, ontoPicture } from "./points.js";
 
 const STEP = 1;
 const LARGE_STEP = 10;
@@ -12,33 +12,39 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 export class KeyboardControl {
   #model;
-  #view;
+  #stage;
   #host;
   #pointer;
-  #events;
+  #edits;
+  #toggleOverlay;
   #idle = 0;
 
   /**
-   * @param {{onViewChange: Function, addPair: Function, removePair: Function, toggleOverlay: Function}} events
+   * @param {HTMLElement} root the picker's element
+   * @param {{host: import("./host.js").Host, model: object, stage: object}} parts of the picker
+   * @param {import("./pointer.js").PointerControl} pointer
+   * @param {import("./edits.js").Edits} edits
+   * @param {() => void} toggleOverlay
    */
-  constructor(root, model, view, pointer, host, events) {
-    this.#model = model;
-    this.#view = view;
-    this.#pointer = pointer;
+  constructor(root, { host, model, stage }, pointer, edits, toggleOverlay) {
     this.#host = host;
-    this.#events = events;
+    this.#model = model;
+    this.#stage = stage;
+    this.#pointer = pointer;
+    this.#edits = edits;
+    this.#toggleOverlay = toggleOverlay;
     root.addEventListener("keydown", (event) => this.#key(event));
-    view.stage.addEventListener("focusin", (event) => {
+    stage.element.addEventListener("focusin", (event) => {
       const point = pointOf(event.target);
       if (point) model.select(point);
     });
-    view.stage.addEventListener("focusout", () => this.#settle());
+    stage.element.addEventListener("focusout", () => this.#settle());
   }
 
   #key(event) {
     const undoKeys = (event.ctrlKey || event.metaKey) && !event.altKey;
-    if (event.target.matches?.("input, textarea, select") && !this.#view.stage.contains(event.target)) {
-      // Typing must not reach ComfyUI's shortcuts; with a modifier it may (Ctrl+Enter runs, Ctrl+S saves).
+    if (event.target.matches?.("input, textarea, select") && !this.#stage.element.contains(event.target)) {
+      // Typing must not reach the page's shortcuts; with a modifier it may (Ctrl+Enter runs, Ctrl+S saves).
       if (!undoKeys) event.stopPropagation();
       return;
     }
@@ -53,12 +59,13 @@ export class KeyboardControl {
     const redo = (key === "y" && !event.shiftKey) || (key === "z" && event.shiftKey);
     if (!redo && key !== "z") return false;
     if (this.#pointer.busy) return true;
-    if (redo ? this.#model.redo() : this.#model.undo()) this.#host.commit();
+    if (redo) this.#edits.redo();
+    else this.#edits.undo();
     return true;
   }
 
   #plain(event) {
-    const onStage = this.#view.stage.contains(event.target);
+    const onStage = this.#stage.element.contains(event.target);
     const point = pointOf(event.target);
     const { key } = event;
     if (key === "Escape") return this.#escape(event);
@@ -67,21 +74,22 @@ export class KeyboardControl {
       return point ? this.#nudge(point, ARROWS[key], event.shiftKey) : this.#pan(ARROWS[key]);
     }
     if (key === "Delete" || key === "Backspace") {
-      // Taken even with nothing to delete: ComfyUI would delete the node.
+      // Taken even with nothing to delete: the page may delete what is selected there, ComfyUI the node.
       const index = point?.index ?? this.#model.selection?.index;
-      if (index !== undefined && !this.#pointer.busy) this.#events.removePair(index);
+      if (index !== undefined && !this.#pointer.busy) this.#edits.remove(index);
       return true;
     }
     if (!onStage) return false;
+    const add = () => this.#edits.add();
     const action = {
-      n: () => this.#events.addPair(),
-      insert: () => this.#events.addPair(),
-      ...(point ? {} : { enter: () => this.#events.addPair(), " ": () => this.#events.addPair() }),
-      "+": () => this.#zoom(ZOOM),
-      "=": () => this.#zoom(ZOOM),
-      "-": () => this.#zoom(1 / ZOOM),
-      0: () => this.#setView({ ...FITTED }),
-      m: () => this.#events.toggleOverlay(),
+      n: add,
+      insert: add,
+      ...(point ? {} : { enter: add, " ": add }),
+      "+": () => this.#stage.zoomBy(ZOOM),
+      "=": () => this.#stage.zoomBy(ZOOM),
+      "-": () => this.#stage.zoomBy(1 / ZOOM),
+      0: () => this.#stage.fit(),
+      m: () => this.#toggleOverlay(),
     }[key.toLowerCase()];
     action?.();
     return action !== undefined;
@@ -91,7 +99,7 @@ export class KeyboardControl {
     if (this.#pointer.cancel()) return true;
     if (pointOf(event.target) || this.#model.selection) {
       this.#model.select(null);
-      this.#view.focus();
+      this.#stage.focus();
       return true;
     }
     document.activeElement?.blur();
@@ -102,14 +110,14 @@ export class KeyboardControl {
     const pair = this.#model.pairs[point.index];
     if (!pair || this.#pointer.busy) return true;
     const step = large ? LARGE_STEP : STEP;
-    const moved = nudged(pair[point.end], dx * step, dy * step, this.#view.space);
+    const moved = nudged(pair[point.end], dx * step, dy * step, this.#stage.space);
     this.#model.place(point.index, point.end, moved, `key-${point.index}-${point.end}`);
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => this.#settle(), IDLE);
     return true;
   }
 
-  /** A run of key presses counts as one step, here and in ComfyUI's own undo. */
+  /** A run of key presses counts as one step, here and in the page's own undo. */
   #settle() {
     if (!this.#idle) return;
     clearTimeout(this.#idle);
@@ -119,24 +127,21 @@ export class KeyboardControl {
   }
 
   #pan([dx, dy]) {
-    this.#setView(panBy(this.#view.space, this.#view.stageSize, this.#view.view, -dx * PAN, -dy * PAN));
+    const { space, size, view } = this.#stage;
+    this.#stage.view = panBy(space, size, view, -dx * PAN, -dy * PAN);
     return true;
-  }
-
-  #zoom(factor) {
-    const { space, stageSize, view } = this.#view;
-    this.#setView(zoomAt(space, stageSize, view, factor, { x: stageSize.width / 2, y: stageSize.height / 2 }));
-  }
-
-  #setView(view) {
-    this.#view.view = view;
-    this.#view.draw();
-    this.#events.onViewChange();
   }
 }
 
+/** One step of a point by whole pixels of the picture, which stays on it if it was. */
+function nudged(point, dx, dy, picture) {
+  const at = toPixels(point, picture);
+  const next = fromPixels({ x: at.x + dx, y: at.y + dy }, picture);
+  return isOutside(point) ? next : ontoPicture(next);
+}
+
 /** @returns {{index: number, end: "handle"|"target"}|null} the point an element of the marks stands for */
-export function pointOf(element) {
+function pointOf(element) {
   const mark = element?.closest?.("[data-end]");
   return mark ? { index: Number(mark.dataset.index), end: mark.dataset.end } : null;
 }

@@ -1,38 +1,92 @@
-/** Turns the masks and heatmaps that ComfyUI saved into tinted, see-through pictures. */
+/** What the last run made of the drags, over the picture: the mask, or the heatmap of the selected drag. */
 
-import { loadImage } from "./picture.js";
+import { canonical } from "./stored.js";
+import { text } from "./text.js";
+import { paint } from "./tint.js";
 
-const MASK_TINT = [0, 200, 255];
-/** Opacity of a heatmap's darkest colour: where nothing correlates, the picture shows. */
-const COLD = 0.25;
+export const START_OPACITY = 0.55;
 
-/**
- * Makes a saved picture see-through, in place: a mask (white where something moves) becomes a tint, a heatmap keeps
- * its colours and is the more opaque the lighter they are.
- * @param {Uint8ClampedArray} rgba
- * @param {"mask"|"heat"} kind
- */
-export function tint(rgba, kind) {
-  for (let at = 0; at < rgba.length; at += 4) {
-    const light = 0.2126 * rgba[at] + 0.7152 * rgba[at + 1] + 0.0722 * rgba[at + 2];
-    if (kind === "mask") {
-      rgba.set(MASK_TINT, at);
-      rgba[at + 3] = light;
-    } else {
-      rgba[at + 3] = 255 * COLD + light * (1 - COLD);
-    }
+export class Overlay {
+  /** What is to be shown. @type {"none"|"mask"|"heat"} */
+  kind = "none";
+  #model;
+  #stage;
+  #notices;
+  #url = null;
+  /** @type {import("./host.js").Outcome} */
+  #outcome = { mask: null, heat: [], points: null, serial: 0, live: false, outdated: false };
+
+  /** @param {{model: object, stage: object, notices: object}} parts of the picker */
+  constructor({ model, stage, notices }) {
+    this.#model = model;
+    this.#stage = stage;
+    this.#notices = notices;
+    this.opacity = START_OPACITY;
   }
-  return rgba;
-}
 
-/** Draws the picture at `url` tinted into the canvas, at the picture's own resolution. */
-export async function paint(canvas, url, kind) {
-  const image = await loadImage(url);
-  canvas.width = image.naturalWidth;
-  canvas.height = image.naturalHeight;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(image, 0, 0);
-  const data = context.getImageData(0, 0, canvas.width, canvas.height);
-  tint(data.data, kind);
-  context.putImageData(data, 0, 0);
+  /** Which kinds there is something to show of. */
+  get available() {
+    return { mask: Boolean(this.#outcome.mask), heat: this.#outcome.heat.length > 0 };
+  }
+
+  /** @param {number} value from 0 to 1 */
+  set opacity(value) {
+    this.#stage.overlay.style.opacity = String(value);
+  }
+
+  /**
+   * Takes what the host has. The first mask that a run makes is shown by itself.
+   * @param {import("./host.js").Outcome} outcome
+   * @returns {boolean} whether it is of another run than what there was
+   */
+  read(outcome) {
+    if (outcome.serial === this.#outcome.serial) {
+      this.#outcome.outdated = outcome.outdated;
+      return false;
+    }
+    const first = !this.#outcome.mask && outcome.mask && outcome.live;
+    this.#outcome = outcome;
+    if (first && this.kind === "none") this.kind = "mask";
+    return true;
+  }
+
+  /** Brings the canvas over the picture up to date, and says when what it shows is old. */
+  show() {
+    const url = this.#wanted();
+    const { points, outdated } = this.#outcome;
+    const moved = points !== null && canonical(points) !== this.#model.text;
+    const stale = url !== null && (moved || outdated);
+    this.#notices.set("stale", stale ? { text: text("overlayStale") } : null);
+    this.#stage.overlay.classList.toggle("ad-stale", stale);
+    if (url === this.#url) return;
+    this.#url = url;
+    this.#paint(url);
+  }
+
+  #wanted() {
+    const { mask, heat } = this.#outcome;
+    const chosen = Math.min(this.#model.selection?.index ?? 0, Math.max(0, heat.length - 1));
+    return { mask, heat: heat[chosen] ?? null, none: null }[this.kind] ?? null;
+  }
+
+  async #paint(url) {
+    const canvas = this.#stage.overlay;
+    const { kind } = this;
+    canvas.dataset.showing = "";
+    if (url === null) {
+      canvas.hidden = true;
+      return;
+    }
+    try {
+      await paint(canvas, url, kind);
+    } catch {
+      // The server has dropped the file, with its temporary folder.
+      if (url === this.#url) canvas.hidden = true;
+      return;
+    }
+    if (url !== this.#url) return;
+    canvas.hidden = false;
+    canvas.dataset.showing = kind;
+    this.#stage.draw();
+  }
 }

@@ -3,8 +3,8 @@
 import { html, icon, iconButton } from "./dom.js";
 import { fromPixels, shorterSide, toPixels } from "./geometry.js";
 import { colourOf, inkOn } from "./palette.js";
+import { tidy } from "./position.js";
 import { text } from "./text.js";
-import { tidy } from "./view.js";
 
 const DEFAULT_RADIUS = 0.2;
 const FIELDS = [
@@ -16,14 +16,18 @@ const FIELDS = [
 
 export class Panel {
   #model;
-  #view;
+  #stage;
   #host;
   #events;
   #rows = [];
 
-  constructor(model, view, host, events) {
+  /**
+   * @param {{host: import("./host.js").Host, model: object, stage: object}} parts of the picker
+   * @param {{removePair: (index: number) => void, applyRaw: (text: string) => void}} events
+   */
+  constructor({ host, model, stage }, events) {
     this.#model = model;
-    this.#view = view;
+    this.#stage = stage;
     this.#host = host;
     this.#events = events;
     this.list = html("div", { class: "ad-rows", role: "list", "aria-label": text("pairs") });
@@ -108,7 +112,7 @@ export class Panel {
   }
 
   #fillRow(row, pair, selected) {
-    const { space } = this.#view;
+    const { space } = this.#stage;
     row.element.classList.toggle("ad-selected", selected);
     FIELDS.forEach(([end, axis], at) => setValue(row.fields[at], tidy(toPixels(pair[end], space)[axis])));
     setValue(row.radius, pair.radius === null ? "" : tidy(pair.radius * shorterSide(space)));
@@ -127,14 +131,14 @@ export class Panel {
       this.update();
       return;
     }
-    const pixels = { ...toPixels(pair[end], this.#view.space), [axis]: value };
-    this.#model.place(index, end, fromPixels(pixels, this.#view.space));
+    const pixels = { ...toPixels(pair[end], this.#stage.space), [axis]: value };
+    this.#model.place(index, end, fromPixels(pixels, this.#stage.space));
     this.#written(field);
   }
 
   #typedRadius(index, field) {
     const value = field.valueAsNumber;
-    this.#model.setRadius(index, Number.isFinite(value) && value > 0 ? value / shorterSide(this.#view.space) : null);
+    this.#model.setRadius(index, Number.isFinite(value) && value > 0 ? value / shorterSide(this.#stage.space) : null);
     this.#written(field);
   }
 

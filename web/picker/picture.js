@@ -1,47 +1,118 @@
-/** Fetching pictures, and small copies for when the server has dropped them: its temporary folder ends with it. */
+/** The picture that is drawn on: which it is, whether it is there, and what has to be said of it. */
 
-const COPY_SIDE = 320;
-const COPY_QUALITY = 0.75;
+import { fetchPicture, smallCopy } from "./fetching.js";
+import { text } from "./text.js";
 
-/** @returns {Promise<HTMLImageElement>} rejected when the file is gone */
-export function loadImage(url) {
-  return new Promise((resolve, reject) => {
-    const image = new Image();
-    image.onload = () => resolve(image);
-    image.onerror = () => reject(new Error(url));
-    image.src = url;
-  });
-}
+/** Host property: the size of the picture that the drags were last set on, [width, height] in pixels. */
+const SIZE_PROPERTY = "attentiondrag_size";
 
-/**
- * The picture that sources.js found, else the copy that was kept of it.
- * @param {{url: string, ran?: import("./sources.js").RunPicture}} found
- * @returns {Promise<{loaded: HTMLImageElement|null, isCopy: boolean, size: [number, number]|null}>} `size` is that of
- *   the picture itself
- */
-export async function fetchPicture(found) {
-  try {
-    const loaded = await loadImage(found.url);
-    return { loaded, isCopy: false, size: [loaded.naturalWidth, loaded.naturalHeight] };
-  } catch {
-    const { copy, size } = found.ran ?? {};
-    // From a workflow file, so anything: an address must not make the browser fetch it.
-    const usable = typeof copy === "string" && copy.startsWith("data:image/jpeg;") && isSize(size);
-    const loaded = usable ? await loadImage(copy).catch(() => null) : null;
-    return { loaded, isCopy: loaded !== null, size: loaded && size };
+export class Picture {
+  #host;
+  #model;
+  #stage;
+  #notices;
+  #events;
+  /** @type {import("./host.js").Found|null} */
+  #found = null;
+  /** Key of the picture that is shown or being loaded. */
+  #key = null;
+  #failed = false;
+  #isCopy = false;
+
+  /**
+   * @param {{host: import("./host.js").Host, model: object, stage: object, notices: object}} parts of the picker
+   * @param {{onInfo: (info: string) => void, onSize: () => void, onLoad: () => void}} events what is to be read about
+   *   the picture, that its size may be another, that loading it has ended
+   */
+  constructor({ host, model, stage, notices }, events) {
+    this.#host = host;
+    this.#model = model;
+    this.#stage = stage;
+    this.#notices = notices;
+    this.#events = events;
   }
-}
 
-function isSize(size) {
-  return Array.isArray(size) && size.length === 2 && size.every((side) => Number.isInteger(side) && side > 0);
-}
+  /** Looks which picture there is now. */
+  read() {
+    this.#found = this.#host.findPicture();
+    const key = this.#found?.key ?? null;
+    if (key !== this.#key) {
+      this.#key = key;
+      this.#load(this.#found);
+    }
+    this.#show();
+  }
 
-/** @returns {string} a data URL of some ten kilobytes, small enough to be stored in a workflow */
-export function smallCopy(image) {
-  const scale = Math.min(1, COPY_SIDE / Math.max(image.naturalWidth, image.naturalHeight));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(image.naturalWidth * scale));
-  canvas.height = Math.max(1, Math.round(image.naturalHeight * scale));
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  return canvas.toDataURL("image/jpeg", COPY_QUALITY);
+  /** After a run: the picture was made anew, under the same name where it is the same. */
+  tryAgain() {
+    if (this.#isCopy || this.#failed) this.#key = null;
+  }
+
+  /** Takes the picture's size as the one that the drags were set on. */
+  rememberSize() {
+    const { picture } = this.#stage;
+    if (!picture || !this.#found?.exact) return;
+    this.#host.setProperty(SIZE_PROPERTY, [picture.width, picture.height]);
+    this.#notices.set("size", null);
+  }
+
+  async #load(found) {
+    this.#failed = false;
+    this.#isCopy = false;
+    const { image } = this.#stage;
+    if (!found) {
+      image.hidden = true;
+      image.removeAttribute("src");
+      this.#stage.picture = null;
+      this.#events.onSize();
+      return;
+    }
+    const { loaded, isCopy, size } = await fetchPicture(found);
+    if (found.key !== this.#key) return;
+    this.#failed = loaded === null;
+    this.#isCopy = isCopy;
+    image.hidden = !loaded;
+    if (loaded) image.src = loaded.src;
+    this.#stage.picture = loaded && { width: size[0], height: size[1] };
+    if (loaded && found.ran && !found.ran.copy) this.#host.keepCopy(found, smallCopy(loaded), size);
+    if (!this.#host.property(SIZE_PROPERTY) && this.#model.pairs.length) this.rememberSize();
+    this.#show();
+    this.#events.onSize();
+    this.#events.onLoad();
+    this.#stage.measure();
+  }
+
+  #show() {
+    const { picture, image } = this.#stage;
+    const found = this.#found;
+    this.#showMissing();
+    if (found?.name && image.alt !== found.name) image.alt = found.name;
+    const approximate = found && !found.exact && picture;
+    this.#notices.set("approximate", approximate ? { text: text("approximate", { via: found.via }) } : null);
+    this.#notices.set("copy", this.#isCopy ? { text: text("copyShown") } : null);
+    this.#showSizeChange();
+    this.#events.onInfo(picture ? [found?.name, `${picture.width} × ${picture.height}`].filter(Boolean).join(" · ") : "");
+  }
+
+  #showMissing() {
+    const { empty } = this.#stage;
+    let message = null;
+    if (this.#failed) message = text("loadFailed");
+    else if (!this.#found) message = text(this.#host.hasImageLink() ? "notShownYet" : "noPicture");
+    empty.hidden = message === null;
+    if (message !== null && empty.textContent !== message) empty.textContent = message;
+  }
+
+  #showSizeChange() {
+    const { picture } = this.#stage;
+    const size = this.#host.property(SIZE_PROPERTY);
+    const comparable = picture && this.#found?.exact && this.#model.pairs.length && Array.isArray(size);
+    if (!comparable || (size[0] === picture.width && size[1] === picture.height)) {
+      this.#notices.set("size", null);
+      return;
+    }
+    const sizes = { width: picture.width, height: picture.height, oldWidth: size[0], oldHeight: size[1] };
+    const onDismiss = () => this.rememberSize();
+    this.#notices.set("size", { text: text("sizeChanged", sizes), kind: "warning", onDismiss });
+  }
 }

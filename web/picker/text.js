@@ -1,7 +1,4 @@
-/**
- * The picker's words. English lives here, so that nothing waits for the server; other languages come from
- * locales/<language>/main.json by ComfyUI's /i18n route.
- */
+/** The picker's words. English lives here, so that nothing waits for the server; the page may bring others. */
 
 export const ENGLISH = Object.freeze({
   picker: "Drag picker",
@@ -66,17 +63,13 @@ export const ENGLISH = Object.freeze({
 
 let words = ENGLISH;
 
-/** Fills in a sentence of the user's language. */
+/** A sentence of the user's language, its blanks filled in. */
 export function text(key, values = {}) {
   const sentence = words[key] ?? ENGLISH[key] ?? key;
   return sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/**
- * @param {Record<string, object>} messages what ComfyUI's /i18n route answers
- * @param {string} locale "en", "ja", "zh", "zh-TW" ...
- */
-export function useMessages(messages, locale) {
-  const found = messages?.[locale]?.attentionDrag ?? messages?.[String(locale).split("-")[0]]?.attentionDrag;
-  words = found ? { ...ENGLISH, ...found } : ENGLISH;
+/** @param {Record<string, string>} translated what is missing stays English */
+export function useWords(translated) {
+  words = { ...ENGLISH, ...translated };
 }

@@ -1,6 +1,7 @@
 /** The row of buttons above the picture, and the slider that lies on it. */
 
 import { html, iconButton } from "./dom.js";
+import { START_OPACITY } from "./overlay.js";
 import { text } from "./text.js";
 
 const OVERLAYS = ["none", "mask", "heat"];
@@ -28,7 +29,7 @@ export class Toolbar {
       ),
     );
     this.opacity = html("input", {
-      type: "range", class: "ad-opacity", min: 10, max: 100, step: 5, value: 55,
+      type: "range", class: "ad-opacity", min: 10, max: 100, step: 5, value: Math.round(START_OPACITY * 100),
       title: text("overlayOpacity"), "aria-label": text("overlayOpacity"),
     });
     this.opacity.addEventListener("input", () => actions.opacity(Number(this.opacity.value) / 100));

@@ -6,6 +6,7 @@ Loaded by the test server beside the real pack.
 from __future__ import annotations
 
 import gc
+import hashlib
 
 import torch
 from comfy.ldm.modules.attention import optimized_attention
@@ -206,6 +207,23 @@ class ProbeObjects:
         return {"ui": {"counts": [found.count(name) for name in classes.split()]}}
 
 
+class ProbeChecksum:
+    """Reports a picture's SHA-256, of its floats: a saved file would round them."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",)}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "digest"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    def digest(self, image):
+        values = image.detach().cpu().float().contiguous().numpy()
+        return {"ui": {"checksum": [hashlib.sha256(values.tobytes()).hexdigest()], "shape": list(values.shape)}}
+
+
 NODE_CLASS_MAPPINGS = {
     node.__name__: node
     for node in (
@@ -216,5 +234,6 @@ NODE_CLASS_MAPPINGS = {
         ProbeLatent,
         ProbeConditioning,
         ProbeObjects,
+        ProbeChecksum,
     )
 }

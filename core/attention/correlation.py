@@ -1,0 +1,90 @@
+"""How strongly each cell belongs to each handle: A[h, p] / A[h, h], read off the recorded attention (steps 2 and 3).
+
+``A`` is the averaged self-attention map of one token grid. A handle's map is its row of the symmetrised
+``(A + A^T) / 2``, averaged over a small disc round the handle because a single diagonal entry is noisy
+(AttentionDrag, arXiv 2506.13301, normalises by A[h, h] alone).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from ..options import check_not_negative
+from ..space.grid import Grid
+from ..space.points import DragPair, DragPoints
+from .maps import AttentionMaps
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrelationSettings:
+    """How a handle's map is read; the defaults were measured (``benchmarks/ABLATION.md``).
+
+    Attributes:
+        disc: radius in latent cells of the disc round the handle whose rows are averaged; 0 reads one token.
+        symmetric: read how much the others look at the handle, too, and not only where the handle looks.
+    """
+
+    disc: float = 1.0
+    symmetric: bool = True
+
+    def __post_init__(self):
+        check_not_negative("disc", self.disc, "cells")
+
+
+def correlate(
+    maps: AttentionMaps, grid: Grid, points: DragPoints, settings: CorrelationSettings | None = None
+) -> torch.Tensor:
+    """Correlation of every latent cell with every handle.
+
+    Args:
+        maps: of the inversion.
+        grid: where the latent lies over the image.
+        points: the drags.
+        settings: see there.
+
+    Returns:
+        (B, P, h, w) float32 in 0..1 on the maps' device; 1 is the handle's own surroundings. A pair's radius
+        plays no part: it limits what moves, not what belongs together.
+    """
+    settings = settings or CorrelationSettings()
+    per_grid = [_rows(attention, size, grid, points, settings) for size, attention in sorted(maps.items())]
+    size = grid.latent_size
+    total = sum(F.interpolate(rows, size=size, mode="bilinear", align_corners=False) for rows in per_grid)
+    correlation = total / len(per_grid)
+    weights = torch.stack([_disc(pair, grid, size, settings.disc) for pair in points.pairs]).to(correlation)
+    own = (correlation * weights).sum((-2, -1), keepdim=True)
+    return (correlation / own.clamp_min(torch.finfo(correlation.dtype).tiny)).clamp(0, 1)
+
+
+def _rows(
+    attention: torch.Tensor, size: tuple[int, int], grid: Grid, points: DragPoints, settings: CorrelationSettings
+) -> torch.Tensor:
+    """Handle rows of one token grid, (B, P, *size), each scaled to a mean of 1."""
+    attention = attention.float()
+    weights = torch.stack([_disc(pair, grid, size, settings.disc).flatten() for pair in points.pairs])
+    weights = weights.to(attention)
+    rows = weights @ attention
+    if settings.symmetric:
+        rows = rows + weights @ attention.transpose(-1, -2)
+    rows = rows / rows.mean(-1, keepdim=True)
+    return rows.unflatten(-1, size)
+
+
+def _disc(pair: DragPair, grid: Grid, size: tuple[int, int], radius: float) -> torch.Tensor:
+    """Weights (*size) summing to 1 of the tokens within ``radius`` latent cells of the handle, softly cut."""
+    height, width = size
+    cell_y, cell_x = grid.latent_height / height, grid.latent_width / width
+    handle_x, handle_y = grid.to_cells(pair.handle)
+    y = (torch.arange(height, dtype=torch.float32) + 0.5) * cell_y
+    x = (torch.arange(width, dtype=torch.float32) + 0.5) * cell_x
+    # A handle on the image's border, or in a margin that the latent doesn't cover, belongs to the nearest token.
+    handle_y = min(max(handle_y, float(y[0])), float(y[-1]))
+    handle_x = min(max(handle_x, float(x[0])), float(x[-1]))
+    reach_y, reach_x = max(radius, cell_y), max(radius, cell_x)
+    weight_y = (1 - (y - handle_y).abs() / reach_y).clamp_min(0)
+    weight_x = (1 - (x - handle_x).abs() / reach_x).clamp_min(0)
+    weights = weight_y[:, None] * weight_x[None, :]
+    return weights / weights.sum()

@@ -1,0 +1,167 @@
+"""What an inversion records of the self-attention, and how much memory that takes.
+
+Two things are kept, by different layers and steps:
+
+- *Maps*: the attention softmax(Q K^T / sqrt(d)), averaged over heads (or their maximum), layers of one token grid and
+  a few steps, one (N, N) map per token grid (``maps``). From them any point's element can be read later without
+  another evaluation.
+- *Tokens*: the normalised input of self-attention at every step (``tokens``). Keys and values are projections of it,
+  so one tensor stands for both at half the memory. If even that doesn't fit the budget, nothing is kept and each
+  sampling step evaluates the U-Net once more on the stored trajectory ("recompute").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import InputError
+from ..model.layers import Layer, Side
+from ..options import check_choice
+from .maps import Heads
+
+MEGABYTE = 1024**2
+
+Storage = Literal["auto", "cpu", "device", "recompute", "off"]
+
+MAX_AUTO_TOKENS = 4096
+"""Largest token grid that "auto" reads maps from: a map over it takes 64 MB in float32."""
+
+MIN_AUTO_TOKENS = 64
+"""Smallest token grid that "auto" reads, if there is a larger one: 8 x 8 tokens alone tell little of an object, but
+with the finer grids they tell which parts belong together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapturePlan:
+    """What to record. The defaults were measured (``benchmarks/ABLATION.md``).
+
+    Attributes:
+        sides: parts of the U whose layers give the maps; () means all.
+        levels: how often halved the token grids of these layers are; () means automatic (every grid of
+            ``MIN_AUTO_TOKENS`` to ``MAX_AUTO_TOKENS`` tokens).
+        noise_range: share of the steps, from the clean end, between which the maps are read.
+        map_steps: how many steps within it, evenly spread; 1 or more.
+        heads: how heads are merged.
+        source_sides: parts of the U whose keys and values sampling reads; () means all.
+        storage: where the tokens live: "cpu" memory, the model's "device", "recompute" for nowhere,
+            "auto" for "cpu" when they fit the budget and "recompute" when not, "off" for no source attention.
+        budget_mb: upper bound in MB of all that is kept, and of the maps while they are summed up.
+    """
+
+    sides: tuple[Side, ...] = ()
+    levels: tuple[int, ...] = ()
+    noise_range: tuple[float, float] = (0.0, 1.0)
+    map_steps: int = 4
+    heads: Heads = "mean"
+    source_sides: tuple[Side, ...] = ()
+    storage: Storage = "auto"
+    budget_mb: int = 1024
+
+    def __post_init__(self):
+        low, high = self.noise_range
+        if not 0 <= low < high <= 1:
+            raise InputError("noise_range", f"{low} to {high}.", "Use a start below the end, both in 0 to 1.")
+        check_choice("heads", self.heads, Heads)
+        check_choice("storage", self.storage, Storage)
+        if self.map_steps < 1:
+            raise InputError("map_steps", f"{self.map_steps}.", "Use 1 or more.")
+        if self.budget_mb < 1:
+            raise InputError("budget_mb", f"{self.budget_mb} MB.", "Use 1 or more.")
+
+    def map_layers(self, layers: Sequence[Layer], latent_size: tuple[int, int]) -> tuple[Layer, ...]:
+        """The layers whose attention maps are summed up.
+
+        Raises:
+            InputError: the choice of sides and levels leaves none.
+        """
+        chosen = [layer for layer in layers if not self.sides or layer.side in self.sides]
+        if self.levels:
+            chosen = [layer for layer in chosen if layer.level in self.levels]
+        else:
+            chosen = _readable(chosen, latent_size)
+        if not chosen:
+            there = sorted({(layer.side, layer.level) for layer in layers})
+            raise InputError(
+                "capture",
+                f"no self-attention layer on sides {self.sides or 'all'} at levels {self.levels}.",
+                f"This model has {', '.join(f'{side} {level}' for side, level in there)}.",
+            )
+        return tuple(chosen)
+
+    def source_layers(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
+        """The layers whose keys and values sampling reads."""
+        if self.storage == "off":
+            return ()
+        return tuple(layer for layer in layers if not self.source_sides or layer.side in self.source_sides)
+
+    def map_indices(self, steps: int) -> tuple[int, ...]:
+        """Which of ``steps`` ascending noise levels the maps are read at."""
+        low, high = (round(share * (steps - 1)) for share in self.noise_range)
+        count = min(self.map_steps, high - low + 1)
+        if count == 1:
+            return ((low + high) // 2,)
+        return tuple(sorted({round(low + index * (high - low) / (count - 1)) for index in range(count)}))
+
+
+def _readable(layers: Sequence[Layer], latent_size: tuple[int, int]) -> list[Layer]:
+    """Those whose token grid is neither too coarse to show an object nor too fine to keep; never none of some."""
+    sizes = {layer.tokens(latent_size) for layer in layers}
+    kept = {size for size in sizes if MIN_AUTO_TOKENS <= size <= MAX_AUTO_TOKENS}
+    if not kept and sizes:
+        kept = {max((size for size in sizes if size <= MAX_AUTO_TOKENS), default=min(sizes))}
+    return [layer for layer in layers if layer.tokens(latent_size) in kept]
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes that a capture will keep, known before it runs."""
+
+    maps: int
+    tokens: int
+    storage: Storage
+
+    @property
+    def total(self) -> int:
+        """All that is kept."""
+        return self.maps + (self.tokens if self.storage in ("cpu", "device") else 0)
+
+
+def plan_footprint(
+    plan: CapturePlan, layers: Sequence[Layer], batch: int, latent_size: tuple[int, int], steps: int
+) -> Footprint:
+    """What ``plan`` will take for a latent (batch, C, *latent_size) inverted in ``steps`` steps.
+
+    Raises:
+        InputError: it doesn't fit ``plan.budget_mb``; the message says what it would take.
+    """
+    grids = {layer.token_grid(latent_size) for layer in plan.map_layers(layers, latent_size)}
+    # Summed up in float32, kept in float16: the sum counts.
+    maps = sum(4 * batch * math.prod(grid) ** 2 for grid in grids)
+    tokens = sum(2 * batch * layer.tokens(latent_size) * layer.channels for layer in plan.source_layers(layers))
+    tokens *= steps
+    budget = plan.budget_mb * MEGABYTE
+    if maps > budget:
+        raise InputError(
+            "budget_mb",
+            f"{plan.budget_mb} MB, but the attention maps take {_megabytes(maps)} MB.",
+            f"Raise it to {_megabytes(maps)} or more, choose coarser levels, or use a smaller image.",
+        )
+    storage = plan.storage
+    fits = maps + tokens <= budget
+    if storage == "auto":
+        storage = "cpu" if fits else "recompute"
+    elif storage in ("cpu", "device") and not fits:
+        need = _megabytes(maps + tokens)
+        raise InputError(
+            "budget_mb",
+            f"{plan.budget_mb} MB, but keeping keys and values takes {need} MB with the attention maps.",
+            f"Raise it to {need} or more, or set storage to 'auto' or 'recompute' (twice the sampling time).",
+        )
+    return Footprint(maps, tokens, storage)
+
+
+def _megabytes(count: int) -> int:
+    return math.ceil(count / MEGABYTE)

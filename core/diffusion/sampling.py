@@ -1,0 +1,155 @@
+"""Sampling a dragged latent back (step 6).
+
+Two things keep the result the source's:
+
+- Self-attention reads the source's keys and values, captured in the inversion at the same noise level ("consistency
+  preserving" of AttentionDrag, arXiv 2506.13301, and MasaCtrl, arXiv 2304.08465).
+- Each step's latent is put back to what is known of it: outside the free cells to the one that the inversion stored for
+  that noise level, so that the background is exact, and inside for as long as the table of ``kept`` says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..attention.tokens import SourceAttention, TokenInjector, TokenRecorder
+from ..errors import InputError
+from ..model.protocols import Denoiser, OnStep
+from ..options import check_choice, check_share
+from . import schedule
+from .dragged import DraggedLatent, check_movement
+from .inversion import Inversion, check_finite
+from .kept import Kept, steps_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings:
+    """How the dragged latent is sampled. Shares are of the steps, counted from the noisy end.
+
+    Attributes:
+        source_attention: "replace" the edited branch's keys and values by the source's, "extend" them by the
+            source's, or leave them ("off").
+        source_attention_share: for how long.
+        hold_element: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
+            values let the model adapt it (and a prompt restyle it).
+        hold_rest: for how long the vacated area follows the background's continuation, and the seam what was put
+            there; 0 lets the model paint them from noise, 1 leaves them. The default leaves the model the last
+            quarter, to join what meets: 1 comes closer to the truth in scenes that are pasted together
+            (``benchmarks/ABLATION.md``), but takes from the model what it is there for.
+
+    While element, vacated area and seam are all held, nothing is left for the model to say: such steps are not
+    evaluated.
+    """
+
+    source_attention: SourceAttention = "replace"
+    source_attention_share: float = 1.0
+    hold_element: float = 1.0
+    hold_rest: float = 0.75
+
+    def __post_init__(self):
+        check_choice("source_attention", self.source_attention, SourceAttention)
+        for name in ("source_attention_share", "hold_element", "hold_rest"):
+            check_share(name, getattr(self, name))
+
+
+def sample(
+    denoiser: Denoiser,
+    inversion: Inversion,
+    x: torch.Tensor,
+    dragged: DraggedLatent | None,
+    free: torch.Tensor | None = None,
+    settings: SampleSettings | None = None,
+    on_step: OnStep | None = None,
+) -> torch.Tensor:
+    """Samples from ``inversion.sigmas[0]`` down to 0.
+
+    Args:
+        denoiser: the U-Net under its host, of the same model as the inversion.
+        inversion: the source's.
+        x: dragged latent (B, C, h, w) at the first noise level, on the model's device.
+        dragged: what was done to it; None for a latent that someone else changed.
+        free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or everything.
+        settings: source attention, and what is held.
+        on_step: called with (step index, latent, clean estimate) after each step; may raise to stop.
+
+    Returns:
+        (B, C, h, w) float32, on ``x``'s device. Where ``free`` is 0 it is the source's clean latent, exactly.
+
+    Raises:
+        InputError: latent, ``free`` or ``dragged`` are of another size or batch than the inversion, or a value is not
+            finite.
+    """
+    settings = settings or SampleSettings()
+    _check(inversion, x, dragged, free)
+    source = _SourceAttention(denoiser, inversion, settings, x.device)
+    kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device)
+    sigmas = inversion.sigmas.tolist()
+    x = x.float()
+    for i in range(inversion.steps):
+        denoised = kept.known(i)
+        if denoised is None:
+            denoised = denoiser.denoise(x, sigmas[i], source.at(i))
+            x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[i]), sigmas[i], sigmas[i + 1])
+        x = kept.put_back(x, i + 1)
+        if on_step is not None:
+            on_step(i, x, denoised)
+    check_finite(x, "Sampling")
+    return x
+
+
+def check_sigmas(inversion: Inversion, sigmas: torch.Tensor) -> None:
+    """Raises an ``InputError`` unless sampling runs over the very noise levels of the inversion."""
+    mine = inversion.sigmas
+    given = sigmas.detach().float().cpu()
+    if given.shape != mine.shape or not torch.allclose(given, mine, rtol=1e-4, atol=1e-6):
+        got = f"{len(given) - 1} steps from {float(given[0]):.3f}" if given.numel() else "no noise levels at all"
+        raise InputError(
+            "sigmas",
+            f"{got}, but the inversion has {len(mine) - 1} steps from {float(mine[0]):.3f}.",
+            "Link the SIGMAS that the inversion node gives.",
+        )
+
+
+class _SourceAttention:
+    """The source's keys and values for each step of one run: read from the inversion, or evaluated anew."""
+
+    def __init__(self, denoiser: Denoiser, inversion: Inversion, settings: SampleSettings, device: torch.device):
+        self._denoiser, self._inversion, self._device = denoiser, inversion, device
+        self._mode = settings.source_attention
+        wanted = self._mode != "off" and bool(inversion.source_layers)
+        self._until = steps_of(settings.source_attention_share, inversion.steps) if wanted else 0
+
+    def at(self, step: int) -> TokenInjector | None:
+        if step >= self._until:
+            return None
+        inversion = self._inversion
+        if inversion.tokens is not None:
+            stored = {name: tokens.to(self._device) for name, tokens in inversion.tokens[step].items()}
+        else:
+            recorder = TokenRecorder(frozenset(inversion.source_layers), inversion.latent_size)
+            self._denoiser.denoise(inversion.trajectory[step].to(self._device), float(inversion.sigmas[step]), recorder)
+            stored = recorder.kept
+        return TokenInjector(stored, self._mode)
+
+
+def _check(
+    inversion: Inversion, x: torch.Tensor, dragged: DraggedLatent | None, free: torch.Tensor | None
+) -> None:
+    if tuple(x.shape) != tuple(inversion.clean.shape):
+        raise InputError(
+            "latent",
+            f"shape {tuple(x.shape)}, but the inversion holds {tuple(inversion.clean.shape)}.",
+            "Link the latent and the inversion of the same image.",
+        )
+    if not torch.isfinite(x).all():
+        raise InputError("latent", "it holds NaN or infinite values.", "Check the nodes between drag and sampler.")
+    if dragged is not None:
+        check_movement(inversion, dragged.movement)
+    height, width = inversion.latent_size
+    if free is not None and tuple(free.shape) not in ((1, height, width), (inversion.batch, height, width)):
+        raise InputError(
+            "free", f"shape {tuple(free.shape)}, but the inversion holds {inversion.batch} latents of "
+            f"{width}x{height} cells.", "Use one mask for all, or one for each, on the latent's cells.",
+        )

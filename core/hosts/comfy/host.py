@@ -1,0 +1,159 @@
+"""A MODEL of ComfyUI's as the method's host, and its way back as a SAMPLER.
+
+Both ways run as a ``KSAMPLER`` function under a guider, so that loading, conditioning, guidance, previews and
+other packs' wrappers are ComfyUI's own. Patches are put into the ``model_options`` of single denoiser calls:
+the MODEL, its options and its clones are never written to, and there is nothing to take back after an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import comfy.samplers
+import torch
+
+from ...attention.plan import CapturePlan
+from ...diffusion import sampling
+from ...diffusion.dragged import DraggedLatent
+from ...diffusion.inversion import Inversion, invert
+from ...diffusion.sampling import SampleSettings
+from ...model.protocols import OnStep
+from .denoiser import ComfyDenoiser
+from .inputs import null_conditioning, sampling_sigmas
+
+
+def drag_sampler(
+    inversion: Inversion,
+    dragged: DraggedLatent | None,
+    free: torch.Tensor | None,
+    settings: SampleSettings,
+    after_step: OnStep | None = None,
+) -> comfy.samplers.KSAMPLER:
+    """A SAMPLER that samples a dragged latent back; runs under any guider that takes ComfyUI's."""
+
+    def sample(model, x, sigmas, extra_args=None, callback=None, disable=None, **_):
+        denoiser = ComfyDenoiser(model, extra_args or {})
+        inversion.check_model(denoiser.fingerprint)
+        sampling.check_sigmas(inversion, sigmas)
+
+        def on_step(index: int, latent: torch.Tensor, denoised: torch.Tensor) -> None:
+            if callback is not None:
+                callback({"i": index, "denoised": denoised, "x": latent, "sigma": sigmas[index]})
+            if after_step is not None:
+                after_step(index, latent, denoised)
+
+        return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step)
+
+    return comfy.samplers.KSAMPLER(sample)
+
+
+class ComfyHost:
+    """A MODEL with its conditioning, and optionally its VAE (a ``hosts.Host``).
+
+    Latents that it is given and gives are in the model's own scale; ``LATENT`` dictionaries hold them divided by
+    the scale factor (``to_latent``, ``from_latent``).
+
+    Args:
+        model: ComfyUI MODEL (a ModelPatcher); used, never changed, and not to be kept after the run.
+        vae: needed for ``encode`` and ``decode`` only.
+        positive, negative: CONDITIONING or None for the null conditioning.
+        cfg: guidance scale of the way back; 1 doesn't evaluate the negative. Inversion always runs at 1.
+        progress: called by ComfyUI's samplers with (step, clean estimate, latent, steps).
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        vae: Any = None,
+        positive: list | None = None,
+        negative: list | None = None,
+        cfg: float = 1.0,
+        inversion_progress: Callable | None = None,
+        sampling_progress: Callable | None = None,
+    ):
+        self._model = model
+        self._vae = vae
+        self._positive = positive
+        self._negative = negative
+        self._cfg = cfg
+        self._inversion_progress = inversion_progress
+        self._sampling_progress = sampling_progress
+
+    def to_latent(self, x: torch.Tensor) -> torch.Tensor:
+        """Model scale -> LATENT samples."""
+        return self._model.get_model_object("latent_format").process_out(x)
+
+    def from_latent(self, samples: torch.Tensor) -> torch.Tensor:
+        """LATENT samples -> model scale."""
+        return self._model.get_model_object("latent_format").process_in(samples)
+
+    def encode(self, image: torch.Tensor) -> torch.Tensor:
+        return self.from_latent(self._vae.encode(image))
+
+    def decode(self, latent: torch.Tensor) -> torch.Tensor:
+        return self._vae.decode(self.to_latent(latent))
+
+    def sigmas(self, steps: int, strength: float) -> torch.Tensor:
+        return sampling_sigmas(self._model, steps, strength)
+
+    def invert(
+        self,
+        latent: torch.Tensor,
+        sigmas: torch.Tensor,
+        plan: CapturePlan,
+        refinements: int,
+        on_step: OnStep | None = None,
+        noise_mask: torch.Tensor | None = None,
+    ) -> Inversion:
+        """Inverts in one run of the guider; ``noise_mask`` as in ``Inversion``."""
+        result: list[Inversion] = []
+
+        def run(model, x, ascending, extra_args=None, callback=None, disable=None, **_):
+            denoiser = ComfyDenoiser(model, extra_args or {})
+
+            def after(done: int, latent_now: torch.Tensor, denoised: torch.Tensor) -> None:
+                if callback is not None:
+                    callback({"i": done - 1, "denoised": denoised, "x": latent_now, "sigma": ascending[done]})
+                if on_step is not None:
+                    on_step(done, latent_now, denoised)
+
+            sigmas = ascending.flip(0)
+            result.append(invert(denoiser, x, sigmas, plan, refinements, after, denoiser.fingerprint, noise_mask))
+            return result[0].noisy.to(x)
+
+        self._run(comfy.samplers.KSAMPLER(run), latent, sigmas.flip(0), 1.0, self._inversion_progress)
+        return result[0]
+
+    def sample(
+        self,
+        inversion: Inversion,
+        x: torch.Tensor,
+        dragged: DraggedLatent | None,
+        free: torch.Tensor | None,
+        settings: SampleSettings,
+        on_step: OnStep | None = None,
+    ) -> torch.Tensor:
+        sampler = drag_sampler(inversion, dragged, free, settings, on_step)
+        return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress)
+
+    def _run(
+        self,
+        sampler: comfy.samplers.KSAMPLER,
+        x: torch.Tensor,
+        sigmas: torch.Tensor,
+        cfg: float,
+        callback: Callable | None,
+    ) -> torch.Tensor:
+        guider = comfy.samplers.CFGGuider(self._model)
+        positive = self._positive if self._positive is not None else null_conditioning(self._model)
+        negative = self._negative if self._negative is not None else null_conditioning(self._model)
+        guider.set_conds(positive, negative)
+        guider.set_cfg(cfg)
+        samples = self.to_latent(x)
+        # Noise is none: the latent already carries its own.
+        out = guider.sample(
+            torch.zeros_like(samples), samples, sampler, sigmas, callback=callback, disable_pbar=True, seed=0
+        )
+        return self.from_latent(out.to(comfy.model_management.intermediate_device()))

@@ -1,0 +1,20 @@
+"""diffusers as a host: ``DiffusersDenoiser`` over a U-Net, ``DiffusersVae`` over an autoencoder, and loading.
+
+diffusers itself is imported only when something is loaded from disk.
+"""
+
+from .components import Components, from_pipeline
+from .conditioning import Conditioning, null_conditioning
+from .denoiser import DiffusersDenoiser
+from .loading import load
+from .vae import DiffusersVae
+
+__all__ = [
+    "Components",
+    "Conditioning",
+    "DiffusersDenoiser",
+    "DiffusersVae",
+    "from_pipeline",
+    "load",
+    "null_conditioning",
+]

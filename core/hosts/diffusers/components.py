@@ -1,0 +1,47 @@
+"""The parts of a loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from .conditioning import Conditioning
+
+
+@dataclass(frozen=True, eq=False)
+class Components:
+    """A loaded model's parts.
+
+    Attributes:
+        unet, vae, scheduler: diffusers' own objects.
+        encode: turns a prompt into a ``Conditioning``; None when the model came without a text encoder.
+    """
+
+    unet: nn.Module
+    vae: nn.Module
+    scheduler: Any
+    encode: Callable[[str], Conditioning] | None = None
+
+
+def from_pipeline(pipe: Any) -> Components:
+    """The parts of a loaded ``StableDiffusionPipeline`` or ``StableDiffusionXLPipeline``; its LoRAs stay in."""
+    with_text = getattr(pipe, "text_encoder", None) is not None or getattr(pipe, "text_encoder_2", None) is not None
+    return Components(pipe.unet, pipe.vae, pipe.scheduler, prompt_encoder(pipe) if with_text else None)
+
+
+def prompt_encoder(pipe: Any) -> Callable[[str], Conditioning]:
+    """Encodes prompts as the pipeline's family has them encoded."""
+
+    def encode(prompt: str) -> Conditioning:
+        # SDXL gives (context, negative context, pooled, negative pooled), the others the first two.
+        with torch.no_grad():
+            context, _, *pooled = pipe.encode_prompt(
+                prompt, device=pipe.unet.device, num_images_per_prompt=1, do_classifier_free_guidance=False
+            )
+        return Conditioning(context, pooled[0] if pooled else None)
+
+    return encode

@@ -1,0 +1,69 @@
+"""What a drag does to the latent grid, as one object that filling, sampling and compositing read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from ..planes.morphology import dilate
+from ..planes.warp import coordinates, look_up
+from ..space.grid import Grid
+
+TOUCHED = 0.02
+"""Share of a cell from which something left or arrived counts: half a pixel row of 8."""
+
+OPAQUE = 0.1
+"""Share of a pixel from which it shows the element rather than what is behind: a soft edge belongs to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Movement:
+    """One edit's movement on the latent grid; float32 on one device. Ways are (x, y).
+
+    Attributes:
+        grid: where the latent lies over the image.
+        element: (B, H, W) what moves, at image size, in 0..1.
+        leaving: (B, h, w) share of each cell that leaves its place: ``element`` on cells.
+        arriving: (B, h, w) share of each cell that is covered by something that arrived.
+        way: (B, 2, h, w) way in cells that the content of each leaving cell goes; 0 where nothing leaves.
+        way_in: (B, 2, h, w) way in cells that brought what arrives: cell q receives the content of q - way_in.
+        free: (B, h, w) share that sampling may change: leaving, arriving and transition.
+    """
+
+    grid: Grid
+    element: torch.Tensor
+    leaving: torch.Tensor
+    arriving: torch.Tensor
+    way: torch.Tensor
+    way_in: torch.Tensor
+    free: torch.Tensor
+
+    @property
+    def vacated(self) -> torch.Tensor:
+        """(B, h, w) share of each cell that was left and not covered again."""
+        return (self.leaving * (1 - self.arriving)).clamp(0, 1)
+
+    def hole_cells(self, margin: int) -> torch.Tensor:
+        """(B, h, w) bool: cells that show nothing of the background to go by, with ``margin`` px round them.
+
+        A cell that a thin part leaves shows that part whole: it is filled whole, whatever its share.
+        """
+        return dilate((self.leaving > TOUCHED).float(), math.ceil(margin / self.grid.cell)) > 0
+
+    def hole_pixels(self, margin: int) -> torch.Tensor:
+        """(B, H, W) bool: the element with ``margin`` px round it."""
+        return dilate((self.element > OPAQUE).float(), margin) > 0.5
+
+    def warp(self, planes: torch.Tensor) -> torch.Tensor:
+        """Content (B, C, h, w) as it arrives at every cell, bilinear between cells; same dtype and device."""
+        way_in = self.way_in.to(planes.device)
+        y, x = coordinates(*self.grid.latent_size, planes.device)
+        return look_up(planes, x - way_in[:, 0], y - way_in[:, 1]).to(planes.dtype)
+
+    def warp_noise(self, noise: torch.Tensor) -> torch.Tensor:
+        """As ``warp`` for Gaussian noise: scaled so that interpolation between cells keeps its variance."""
+        fraction = (self.way_in - self.way_in.floor()).to(noise.device)
+        square = fraction**2 + (1 - fraction) ** 2
+        return self.warp(noise) / square.prod(1, keepdim=True).sqrt()

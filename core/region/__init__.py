@@ -1,0 +1,1 @@
+"""Step 3 of the method: what belongs to the handles."""

@@ -1,0 +1,112 @@
+"""From correlation to the element: the mask that nobody has to draw.
+
+The published rule, M[p] = A[h, p] / A[h, h] > tau (AttentionDrag, arXiv 2506.13301), read as a belief: a half at the
+threshold, rising with the logarithm of the correlation. Where a picture is given, the belief follows its edges
+(``edges``) and then its colours (``colours``) before it is cut at a half.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import InputError
+from ..options import check_not_negative
+from ..planes.morphology import connected_to, soften
+from ..space.grid import Grid
+from ..space.points import DragPair, DragPoints
+from .colours import refine
+from .edges import EdgeWeights, edge_weights, smooth
+from .threshold import ABOVE_OTSU, automatic_tau
+
+SHARPNESS = 3.0
+"""How fast belief rises with the logarithm of the correlation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElementSettings:
+    """How the element is cut out. Lengths are in image pixels.
+
+    Attributes:
+        tau: correlation from which a pixel belongs to the handle, 0..1; None chooses it per handle.
+        above_otsu: how many times Otsu's threshold the chosen one is (``threshold``).
+        grow: widens the element (negative: narrows it).
+        feather: width of the soft edge.
+        connected: keep only the part connected to the handle.
+        refined: let the element follow the picture's edges, where a picture is given.
+    """
+
+    tau: float | None = None
+    above_otsu: float = ABOVE_OTSU
+    grow: int = 0
+    feather: int = 0
+    connected: bool = True
+    refined: bool = True
+
+    def __post_init__(self):
+        if self.tau is not None and not 0 < self.tau <= 1:
+            raise InputError("tau", f"{self.tau}.", "Use a number above 0 and up to 1, or 'automatic'.")
+        if not self.above_otsu >= 1:
+            raise InputError("above_otsu", f"{self.above_otsu}.", "Use 1 or more.")
+        check_not_negative("feather", self.feather, "px")
+
+
+def find_element(
+    correlation: torch.Tensor,
+    grid: Grid,
+    points: DragPoints,
+    settings: ElementSettings | None = None,
+    image: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The union of what belongs to each handle.
+
+    Args:
+        correlation: (B, P, h, w) in 0..1 (``attention.correlation``).
+        grid, points: as there.
+        settings: thresholds and edges.
+        image: (B, H, W, 3) in 0..1; the element then follows its edges and colours.
+
+    Returns:
+        (B, H, W) float32 in 0..1 at image size, on the correlation's device. What belongs to a pair ends at its
+        radius, but for ``grow`` and ``feather``.
+    """
+    settings = settings or ElementSettings()
+    picture = image.to(correlation) if image is not None and settings.refined else None
+    weights = edge_weights(picture.movedim(-1, 1)) if picture is not None else None
+    element = correlation.new_zeros(correlation.shape[0], *grid.image_size)
+    for index, pair in enumerate(points.pairs):
+        belief = _belief(correlation[:, index], grid, weights, settings)
+        if picture is not None:
+            belief = refine(belief, picture)
+        element = torch.maximum(element, _cut(belief, pair, grid, settings.connected))
+    return soften(element, settings.grow, settings.feather)
+
+
+def _belief(
+    correlation: torch.Tensor, grid: Grid, weights: EdgeWeights | None, settings: ElementSettings
+) -> torch.Tensor:
+    """Probability (B, H, W) of belonging to the handle whose correlation (B, h, w) is.
+
+    With ``weights`` it is smoothed between the picture's edges, on the logarithm too: across an edge it differs by
+    factors.
+    """
+    taus = [
+        automatic_tau(one, settings.above_otsu) if settings.tau is None else settings.tau
+        for one in correlation.unbind()
+    ]
+    logarithm = grid.cells_to_image_mask(correlation).clamp_min(1e-4).log()[:, None]
+    if weights is not None:
+        logarithm = smooth(logarithm, weights)
+    return torch.sigmoid(SHARPNESS * (logarithm[:, 0] - correlation.new_tensor(taus).log()[:, None, None]))
+
+
+def _cut(belief: torch.Tensor, pair: DragPair, grid: Grid, connected: bool) -> torch.Tensor:
+    """What one handle's belief (B, H, W) leaves of the picture, (B, H, W) of 0 and 1."""
+    handle = grid.pixel_at(pair.handle)
+    inside = (belief >= 0.5) & (grid.reach(pair, pixels=True).to(belief) > 0)
+    # The clicked pixel belongs to its own element whatever the threshold.
+    inside[:, handle[0], handle[1]] = True
+    if connected:
+        inside = torch.stack([connected_to(one, handle) for one in inside.unbind()])
+    return inside.float()

@@ -1,0 +1,53 @@
+"""Everything that can be set about an edit, in one frozen object that nodes, API and command line fill in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .attention.correlation import CorrelationSettings
+from .attention.plan import CapturePlan
+from .diffusion.sampling import SampleSettings
+from .fill.background import FillSettings
+from .motion.field import MoveSettings
+from .options import check_not_negative
+from .region.found import ElementSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditSettings:
+    """Settings of the five stations (``core.edit``). Strength, what is held, source attention and margins were chosen
+    on five validation scenes (``benchmarks.ablation``).
+
+    Attributes:
+        steps: noise levels over the whole schedule.
+        strength: share of the schedule that is inverted and sampled.
+        refinements: extra evaluations per inversion step.
+        capture: of ``invert``.
+        correlation, element: of ``find``.
+        move, fill, seed: of ``move``; the seed is of the fresh noise in what is vacated.
+        sample: of ``sample``.
+        source_background: outside what is shown the picture is the source's own, bit for bit.
+        restore_detail: give the moved element, and what the hole was filled with, the detail back that the autoencoder
+            loses; what sampling changed is seen as it is. Off, all of it is as the decoder shows it.
+        shown_margin, shown_feather: px round what left and what arrived that are shown of the edit, and the soft edge
+            outside of that.
+    """
+
+    steps: int = 50
+    strength: float = 0.4
+    refinements: int = 0
+    capture: CapturePlan = field(default_factory=CapturePlan)
+    correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
+    element: ElementSettings = field(default_factory=ElementSettings)
+    move: MoveSettings = field(default_factory=MoveSettings)
+    fill: FillSettings = field(default_factory=FillSettings)
+    seed: int = 0
+    sample: SampleSettings = field(default_factory=SampleSettings)
+    source_background: bool = True
+    restore_detail: bool = True
+    shown_margin: int = 2
+    shown_feather: int = 4
+
+    def __post_init__(self):
+        check_not_negative("shown_margin", self.shown_margin, "px")
+        check_not_negative("shown_feather", self.shown_feather, "px")

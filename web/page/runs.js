@@ -1,0 +1,50 @@
+/** Brings what runs have made to the pickers: as the server tells it, and from its history where it says nothing. */
+
+import { attached } from "./attach.js";
+import { api, lastRuns, rootGraph } from "./comfyui.js";
+import { nodeByExecutionId } from "./graph.js";
+
+const NO_RUN = Object.freeze({ id: null, cached: [], done: false });
+/** The run that is under way: which nodes' results it has from the cache, and whether it has come to its end. */
+let run = NO_RUN;
+
+/** To be called once a page. */
+export function listenToRuns() {
+  api.addEventListener("executed", onExecuted);
+  api.addEventListener("execution_cached", onCached);
+  api.addEventListener("execution_success", onSuccess);
+  api.addEventListener("status", onStatus);
+}
+
+function onExecuted({ detail }) {
+  const output = detail?.output;
+  const node = output && nodeByExecutionId(detail.node, rootGraph());
+  if (!node) return;
+  for (const { host, picker } of attached.values()) {
+    if (host.made.takeLive(node, output, detail.prompt_id ?? "")) picker.tick();
+  }
+}
+
+function onCached({ detail }) {
+  run = { id: detail?.prompt_id, cached: detail?.nodes ?? [], done: false };
+}
+
+function onSuccess({ detail }) {
+  if (detail?.prompt_id === run.id) run = { ...run, done: true };
+}
+
+/** The server writes a run into its history after it has told its end, and then tells its status. */
+async function onStatus() {
+  const ended = run;
+  if (!ended.done) return;
+  const concerned = [...attached.values()].filter(({ host }) => host.made.feeds(ended.cached));
+  const entries = concerned.length ? await lastRuns() : { [ended.id]: null };
+  // Not yet in the history: the status was of another run that was queued just now.
+  if (!Object.hasOwn(entries, ended.id)) return;
+  // The next run may have begun while the server answered.
+  if (run === ended) run = NO_RUN;
+  for (const { host, picker } of concerned) {
+    host.made.takeCached(ended.cached, entries, ended.id);
+    picker.tick();
+  }
+}

@@ -1,0 +1,76 @@
+/** Keeps the model and the stored text in step, whichever of them changes. */
+
+import { canonical, parse, StoredValueError } from "./stored.js";
+import { text } from "./text.js";
+
+/** Host property: a text that could not be read, until the user has had it. */
+const BROKEN_PROPERTY = "attentiondrag_broken";
+
+export class DragStorage {
+  #host;
+  #model;
+  #notices;
+  /** The text as it was last read or written. */
+  #text = null;
+
+  /** @param {{host: import("./host.js").Host, model: object, notices: object}} parts of the picker */
+  constructor({ host, model, notices }) {
+    this.#host = host;
+    this.#model = model;
+    this.#notices = notices;
+  }
+
+  /** Takes a text that has changed outside: a load, the page's own undo, a script. */
+  read() {
+    const stored = this.#host.readText();
+    if (stored !== this.#text) this.#take(stored);
+    this.#showBroken();
+  }
+
+  /** Writes what has changed in the model. @returns {boolean} whether anything has */
+  follow() {
+    if (canonical(this.#text) === this.#model.text) return false;
+    this.#write();
+    return true;
+  }
+
+  /** Stores a text as it is typed; the next `read` takes it, and mends what it can. */
+  replace(typed) {
+    this.#text = null;
+    this.#host.writeText(typed.trim());
+  }
+
+  #take(stored) {
+    this.#text = stored;
+    try {
+      const { pairs, clamped } = parse(stored);
+      this.#model.replace(pairs);
+      if (!clamped.length) return;
+      this.#write();
+      const numbers = clamped.map((index) => index + 1).join(", ");
+      const clear = () => this.#notices.set("clamped", null);
+      this.#notices.set("clamped", { text: text("clamped", { numbers }), kind: "warning", onDismiss: clear });
+    } catch (error) {
+      if (!(error instanceof StoredValueError)) throw error;
+      this.#model.replace([]);
+      this.#host.setProperty(BROKEN_PROPERTY, { text: String(stored), reason: error.reason, detail: error.detail });
+      this.#write();
+    }
+  }
+
+  #write() {
+    this.#text = this.#model.text;
+    this.#host.writeText(this.#text);
+  }
+
+  #showBroken() {
+    const broken = this.#host.property(BROKEN_PROPERTY);
+    const message = broken && {
+      text: text("broken", { reason: text(broken.reason, broken.detail) }),
+      kind: "warning",
+      kept: String(broken.text),
+      onDismiss: () => this.#host.setProperty(BROKEN_PROPERTY, undefined),
+    };
+    this.#notices.set("broken", message || null);
+  }
+}
