@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     if args.threads:
         os.environ["OPENIMAGEDENOISE_NUM_THREADS"] = str(args.threads)
     try:
-        renderer.start(args.variant, args.threads)
+        renderer.start(args.variant, args.threads, args.cache)
         library = None if args.no_package else Library(args.cache)
     except (renderer.RendererError, PackageError) as error:
         sys.exit(f"error: {error}")

@@ -87,7 +87,9 @@ def read_obj(text: str) -> list[tuple[str, Mesh]]:
     t = np.asarray(textures, np.float64).reshape(-1, 2)
     rows = {name: np.asarray(values, np.int64).reshape(-1, 3, 3) for name, values in corners.items()}
     smooth = _smooth_normals(p, np.concatenate(list(rows.values()))[..., 0])
-    return [(name, _mesh(row, p, t, n, smooth)) for name, row in rows.items() if len(row)]
+    meshes = [(name, _mesh(row, p, t, n, smooth)) for name, row in rows.items() if len(row)]
+    # A material may be on nothing but faces without area, and Mitsuba fails on a mesh without faces.
+    return [(name, mesh) for name, mesh in meshes if len(mesh.faces)]
 
 
 def _corner(word: str, counts: tuple[int, int, int]) -> tuple[int, int, int]:

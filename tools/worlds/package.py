@@ -9,8 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
-import subprocess
 import zipfile
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
@@ -19,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from . import split
+from . import debian, split
 from .material import Material, linear
 from .mesh import Mesh, Part
 from .obj import Look, read_mtl, read_obj
@@ -74,17 +72,10 @@ def fetch(folder: Path) -> Path:
     found = unpacked / "usr/share/sweethome3d/furniture"
     if found.is_dir():
         return found
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
-        raise PackageError(
-            f"{folder}: Debian's package {PACKAGE} is not there and this system has no apt-get to fetch it. "
-            f"Download the .deb from packages.debian.org and unpack it: dpkg -x {PACKAGE}_*.deb {unpacked}"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for command in (["apt-get", "download", PACKAGE], ["dpkg", "-x", None, str(unpacked)]):
-        command = [word or str(next(iter(sorted(folder.glob(f"{PACKAGE}_*.deb"))), "")) for word in command]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-        if done.returncode:
-            raise PackageError(f"{' '.join(command)} failed in {folder}: {done.stderr.strip()[-400:]}")
+    try:
+        debian.unpack(PACKAGE, unpacked)
+    except debian.FetchError as error:
+        raise PackageError(str(error)) from error
     return found
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes.util
-import glob
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from . import llvm
 from .material import Material, linear
 from .mesh import Mesh, Part, merged
 from .stage import Stage
@@ -17,7 +17,6 @@ from .stage import Stage
 Array = np.ndarray
 BOUNCES = 5
 PASS = 8
-LLVM = "/usr/lib/x86_64-linux-gnu/libLLVM-19.so*", "/usr/lib/*/libLLVM*.so*", "/usr/lib/llvm-*/lib/libLLVM*.so*"
 
 
 class RendererError(RuntimeError):
@@ -43,16 +42,15 @@ class Hits:
     distance: Array
 
 
-def start(variant: str | None = None, threads: int | None = None) -> str:
-    """Loads Mitsuba and gives the variant's name: ``llvm_ad_rgb`` where LLVM is found, else ``scalar_rgb``.
+def start(variant: str | None = None, threads: int | None = None, cache: Path | None = None) -> str:
+    """Loads Mitsuba and gives the variant's name: ``llvm_ad_rgb`` where a fitting LLVM is found, else ``scalar_rgb``.
+
+    ``cache``: a folder that LLVM is fetched into where the system has none; without it nothing is fetched. The
+    environment variable DRJIT_LIBLLVM_PATH overrules the search.
 
     Raises:
-        RendererError: Mitsuba is not installed.
+        RendererError: Mitsuba is not installed, or ``variant`` asks for LLVM and there is none.
     """
-    if "DRJIT_LIBLLVM_PATH" not in os.environ and not ctypes.util.find_library("LLVM"):
-        found = next((path for pattern in LLVM for path in sorted(glob.glob(pattern), reverse=True)), None)
-        if found:
-            os.environ["DRJIT_LIBLLVM_PATH"] = found
     try:
         import drjit
         import mitsuba
@@ -62,18 +60,36 @@ def start(variant: str | None = None, threads: int | None = None) -> str:
         ) from error
     if mitsuba.variant() and variant in (None, mitsuba.variant()):
         return mitsuba.variant()
-    for name in [variant] if variant else ["llvm_ad_rgb", "scalar_rgb"]:
+    names = [variant] if variant else ["llvm_ad_rgb", "scalar_rgb"]
+    if names[0].startswith("llvm") and not _choose_llvm(cache):
+        if variant:
+            raise RendererError(
+                f"variant {variant} needs LLVM {llvm.VERSIONS[-1]} to {llvm.VERSIONS[0]}, which is not there: install "
+                f"libllvm{llvm.VERSIONS[0]}, or set DRJIT_LIBLLVM_PATH to a libLLVM, or take scalar_rgb (slower)"
+            )
+        names = ["scalar_rgb"]
+    for name in names:
         try:
             mitsuba.set_variant(name)
             if threads:
                 drjit.set_thread_count(threads)
             mitsuba.Float(mitsuba.Float(1.0) + 1.0)
             break
-        except (ImportError, RuntimeError):
-            if variant or name == "scalar_rgb":
-                raise
+        except (ImportError, RuntimeError) as error:
+            if name == names[-1]:
+                raise RendererError(f"Mitsuba's variant {name} does not start: {error}") from error
     mitsuba.set_log_level(mitsuba.LogLevel.Error)
     return mitsuba.variant()
+
+
+def _choose_llvm(cache: Path | None) -> bool:
+    """Names an LLVM to Dr.Jit, which elsewhere than on Linux finds its own. Whether there may be one."""
+    if "DRJIT_LIBLLVM_PATH" in os.environ or not sys.platform.startswith("linux"):
+        return True
+    found = llvm.library(cache)
+    if found:
+        os.environ["DRJIT_LIBLLVM_PATH"] = str(found)
+    return found is not None
 
 
 def _texture(material: Material, mi) -> dict:
