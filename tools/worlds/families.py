@@ -70,7 +70,7 @@ def project(camera: Camera, vertices: Array, pose: Pose) -> tuple[Array, Array]:
     return camera.project(vertices @ matrix[:3, :3].T + matrix[:3, 3])
 
 
-def _facing(rng: Rng, thing: Thing) -> float:
+def facing(rng: Rng, thing: Thing) -> float:
     """A turn that shows a thing's front, or with package models any side now and then."""
     if thing.kind == "jointed":
         return float(rng.normal(0, 0.35))
@@ -79,7 +79,7 @@ def _facing(rng: Rng, thing: Thing) -> float:
     return float(rng.uniform(-1.1, 1.1) if rng.random() < 0.75 else rng.uniform(-np.pi, np.pi))
 
 
-def _state(rng: Rng, thing: Thing, share: float) -> dict[str, float]:
+def inner_state(rng: Rng, thing: Thing, share: float) -> dict[str, float]:
     """A state within ``share`` of a thing's ranges about its rest."""
     return {key: float(thing.rest.get(key, 0.0) + share * rng.uniform(*pair)) for key, pair in thing.ranges.items()}
 
@@ -96,8 +96,8 @@ def _travel(layout: Layout, thing: Thing, towards: float | None = None, free: Ca
     rng, camera = layout.rng, layout.scene.camera
     vertices = sets.sampled(thing, most=400)
     radius = float(np.linalg.norm(vertices[:, :2], axis=1).max())
-    state = tuple(_state(rng, thing, 0.3).items()) if thing.kind == "jointed" else ()
-    turn = _facing(rng, thing)
+    state = tuple(inner_state(rng, thing, 0.3).items()) if thing.kind == "jointed" else ()
+    turn = facing(rng, thing)
     for _ in range(TRIES):
         places = [(float(rng.uniform(-0.95, 0.95)), float(rng.uniform(-0.8, 1.0))) for _ in range(2)]
         if not all(layout.free(*place, radius) for place in places):
@@ -133,7 +133,7 @@ def lift(layout: Layout) -> tuple[list[Body], dict]:
     radius = float(np.linalg.norm(vertices[:, :2], axis=1).max())
     for _ in range(TRIES):
         place = layout.spot(radius)
-        low = Pose(place, turn=_facing(rng, thing))
+        low = Pose(place, turn=facing(rng, thing))
         high = replace(low, height=float(rng.uniform(0.12, 0.6)))
         if not (layout.inside(vertices, low) and layout.inside(vertices, high)):
             continue
@@ -154,7 +154,7 @@ def turn(layout: Layout) -> tuple[list[Body], dict]:
     vertices = sets.sampled(thing, most=400)
     radius = float(np.linalg.norm(vertices[:, :2], axis=1).max())
     for _ in range(TRIES):
-        before = Pose(layout.spot(radius), turn=_facing(rng, thing))
+        before = Pose(layout.spot(radius), turn=facing(rng, thing))
         angle = float(rng.choice([-1, 1]) * np.radians(rng.uniform(22, 70)))
         after = replace(before, turn=before.turn + angle)
         if layout.inside(vertices, before) and layout.inside(vertices, after):
@@ -173,7 +173,7 @@ def stretch(layout: Layout) -> tuple[list[Body], dict]:
         factor = float(np.exp(rng.choice([-1, 1], p=[0.4, 0.6]) * rng.uniform(np.log(1.18), np.log(1.65))))
         by = {"taller": (1, 1, factor), "wider": (factor, 1, 1), "size": (factor,) * 3}[mode]
         radius = float(np.linalg.norm(vertices[:, :2], axis=1).max()) * max(1.0, factor if mode != "taller" else 1)
-        before = Pose(layout.spot(radius), turn=_facing(rng, thing) * (0.6 if mode == "wider" else 1))
+        before = Pose(layout.spot(radius), turn=facing(rng, thing) * (0.6 if mode == "wider" else 1))
         after = replace(before, stretch=tuple(map(float, by)))
         if layout.inside(vertices, before) and layout.inside(vertices, after):
             if 14 <= _shift(camera, vertices, before, after)[1] / layout.unit <= LONGEST:
@@ -190,7 +190,7 @@ def _posed(layout: Layout, kind: str, keys: Callable[[Thing], list[str]], least:
         names = keys(thing)
         name = names[int(rng.integers(len(names)))]
         low, high = thing.ranges[name]
-        state = _state(rng, thing, 0.45 if kind == "jointed" else 0.0)
+        state = inner_state(rng, thing, 0.45 if kind == "jointed" else 0.0)
         if kind == "jointed":
             first, second = rng.uniform(low, high, 2)
         else:
@@ -198,7 +198,7 @@ def _posed(layout: Layout, kind: str, keys: Callable[[Thing], list[str]], least:
             first, second = span * rng.choice([0.0, 0.0, 0.12]), span * rng.uniform(0.4, 1.0)
             if rng.random() < 0.3:
                 first, second = second, first
-        before = Pose(turn=_facing(rng, thing), state=()).having(**{**state, name: float(first)})
+        before = Pose(turn=facing(rng, thing), state=()).having(**{**state, name: float(first)})
         after = before.having(**{name: float(second)})
         own = [sets.sampled(thing, dict(pose.state), most=3000) for pose in (before, after)]
         if min(vertices[:, 2].min() for vertices in own) < -0.02:
@@ -270,7 +270,7 @@ def neighbours(layout: Layout, count: int) -> list[Body]:
                 place = layout.spot(radius, 1.25)
             except StageError:
                 break
-            pose = Pose(place, turn=_facing(layout.rng, thing), state=tuple(_state(layout.rng, thing, 0.4).items()))
+            pose = Pose(place, turn=facing(layout.rng, thing), state=tuple(inner_state(layout.rng, thing, 0.4).items()))
             pixels, depth = project(layout.scene.camera, vertices, pose)
             share = np.mean(np.all((pixels > 0) & (pixels < layout.scene.camera.size), axis=1) & (depth > 0.3))
             if depth.min() > 1.2 and share > 0.6:

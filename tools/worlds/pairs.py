@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import handles, split, truth
+from . import handles, records, split, truth
 from .develop import denoised, develop, exposure
 from .families import FAMILIES, StageError, draw_stage
 from .handles import HandleError, Pair
@@ -187,8 +187,7 @@ def render_pairs(out: Path, part: str, families: list[str] | None, per_family: i
             raise ValueError(f"family is {family!r}; it must be one of {', '.join(FAMILIES)}.")
     out.mkdir(parents=True, exist_ok=True)
     broken = out / "broken.jsonl"
-    rows = [json.loads(line) for line in broken.read_text("utf-8").splitlines()] if broken.exists() else []
-    known = {(row["family"], row["seed"]) for row in rows}
+    known = {(row["family"], row["seed"]) for row in records.read(broken)}
     made = failed = 0
     for family in families or FAMILIES:
         there, seed = 0, first
@@ -203,8 +202,7 @@ def render_pairs(out: Path, part: str, families: list[str] | None, per_family: i
                 except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
                     failed += 1
                     row = {"family": family, "seed": seed, "error": f"{type(error).__name__}: {error}"}
-                    with broken.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(row) + "\n")
+                    records.add(broken, row)
                 else:
                     half = out / f".{folder.name}"
                     shutil.rmtree(half, ignore_errors=True)

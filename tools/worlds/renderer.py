@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from .stage import Stage
 Array = np.ndarray
 BOUNCES = 5
 PASS = 8
+VARIANTS = "llvm_ad_rgb", "scalar_rgb"
 
 
 class RendererError(RuntimeError):
@@ -51,16 +53,11 @@ def start(variant: str | None = None, threads: int | None = None, cache: Path | 
     Raises:
         RendererError: Mitsuba is not installed, or ``variant`` asks for LLVM and there is none.
     """
-    try:
-        import drjit
-        import mitsuba
-    except ImportError as error:
-        raise RendererError(
-            f"worlds are rendered by Mitsuba 3, which is missing ({error}): pip install mitsuba"
-        ) from error
-    if mitsuba.variant() and variant in (None, mitsuba.variant()):
-        return mitsuba.variant()
-    names = [variant] if variant else ["llvm_ad_rgb", "scalar_rgb"]
+    if importlib.util.find_spec("mitsuba") is None:
+        raise RendererError("worlds are rendered by Mitsuba 3, which is missing: pip install mitsuba")
+    names = [variant] if variant else list(VARIANTS)
+    if "mitsuba" in sys.modules and sys.modules["mitsuba"].variant() in ([variant] if variant else VARIANTS):
+        return sys.modules["mitsuba"].variant()
     if names[0].startswith("llvm") and not _choose_llvm(cache):
         if variant:
             raise RendererError(
@@ -68,6 +65,9 @@ def start(variant: str | None = None, threads: int | None = None, cache: Path | 
                 f"libllvm{llvm.VERSIONS[0]}, or set DRJIT_LIBLLVM_PATH to a libLLVM, or take scalar_rgb (slower)"
             )
         names = ["scalar_rgb"]
+    import drjit
+    import mitsuba
+
     for name in names:
         try:
             mitsuba.set_variant(name)
@@ -86,6 +86,9 @@ def _choose_llvm(cache: Path | None) -> bool:
     """Names an LLVM to Dr.Jit, which elsewhere than on Linux finds its own. Whether there may be one."""
     if "DRJIT_LIBLLVM_PATH" in os.environ or not sys.platform.startswith("linux"):
         return True
+    # Dr.Jit loads its LLVM at its import: then it is too late to choose.
+    if "drjit" in sys.modules:
+        return False
     found = llvm.library(cache)
     if found:
         os.environ["DRJIT_LIBLLVM_PATH"] = str(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import sets, split
+from . import records, sets, split
 from .develop import denoised, develop, exposure
 from .families import FAMILIES, StageError, draw_stage, project
 from .material import Array
@@ -120,7 +119,7 @@ def render_pictures(
     """
     out.mkdir(parents=True, exist_ok=True)
     broken = out / "broken.jsonl"
-    known = {json.loads(line)["seed"] for line in broken.read_text("utf-8").splitlines()} if broken.exists() else set()
+    known = {row["seed"] for row in records.read(broken)}
     made = failed = 0
     for seed in range(first, first + count):
         path = out / f"{seed // PER_FOLDER:02d}" / f"{seed:06d}.png"
@@ -136,8 +135,7 @@ def render_pictures(
                 )
         except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
             failed += 1
-            with broken.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"seed": seed, "error": f"{type(error).__name__}: {error}"}) + "\n")
+            records.add(broken, {"seed": seed, "error": f"{type(error).__name__}: {error}"})
             continue
         path.parent.mkdir(exist_ok=True)
         part_file = path.with_suffix(".part")
@@ -145,7 +143,6 @@ def render_pictures(
         part_file.replace(path)
         row = {**stage.meta, "file": str(path.relative_to(out)), "samples": samples, "size": size,
                "seconds": round(time.perf_counter() - began, 2)}  # fmt: skip
-        with (out / "index.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        records.add(out / "index.jsonl", row)
         made += 1
     return made, failed
