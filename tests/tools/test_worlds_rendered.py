@@ -14,11 +14,11 @@ from benchmarks.scene import load_scene
 from tools.worlds import cutouts, pairs, records, renderer, training
 from tools.worlds.camera import Camera
 from tools.worlds.develop import develop, exposure
-from tools.worlds.families import draw_stage
+from tools.worlds.families import StageError, draw_stage
 from tools.worlds.grounds import quad
 from tools.worlds.material import Material
 from tools.worlds.mesh import Part, translation
-from tools.worlds.shapes import rounded_box
+from tools.worlds.shapes import ball, rounded_box
 from tools.worlds.stage import Light, Stage
 from tools.worlds.thing import Body, Pose, Thing
 
@@ -156,6 +156,20 @@ def test_a_pair_changes_where_it_moves(pair: tuple) -> None:
     arrays, _, _ = pair
     assert arrays["changed"][arrays["moved"] > 200].mean() > 0.5
     assert not np.array_equal(arrays["source"], arrays["target"])
+
+
+def test_an_edit_that_does_not_show_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain ball turned about its axis: it moves, and looks as before."""
+    stage = checked_box(Pose((-0.3, 0.0), turn=0.8))
+    stage.meta["family"] = "turn"
+    thing = Thing("ball", "solid", lambda state: [Part(ball(0.4, (0, 0, 0.4)), Material(roughness=1.0))])
+    stage = replace(stage, bodies=[replace(stage.bodies[0], thing=thing)])
+    monkeypatch.setattr(pairs, "draw_stage", lambda *_: stage)
+    monkeypatch.setattr(pairs, "drags", lambda *_: [])
+    monkeypatch.setattr(pairs, "check", lambda *_: None)
+    monkeypatch.setattr(pairs, "ATTEMPTS", 1)
+    with pytest.raises(StageError, match="0% of what moves looks different"):
+        pairs.make_pair("turn", "train", 0, None, SIZE, 64, 1)
 
 
 def test_training_picture_has_its_row(tmp_path: Path) -> None:
