@@ -1,0 +1,17 @@
+"""JSON lines that a render adds to as it goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+
+def read(path: Path) -> list[dict]:
+    """The rows of a file; none where it isn't there."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def add(path: Path, row: dict) -> None:
+    """One row more."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
