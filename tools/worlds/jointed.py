@@ -193,10 +193,10 @@ def lamp(rng: Rng, part: str) -> Thing:
 
 
 def stalk(rng: Rng, part: str) -> Thing:
-    """A flower in a pot, a reed, or a cactus whose stem curves."""
-    pot, stem, bloom = draw_material(rng, part, 0.5), draw_material(rng, part, 0.1), draw_material(rng, part, 0.2)
+    """A flower or a cactus of pads in a pot, whose stem curves."""
+    pot, bloom = draw_material(rng, part, 0.5), draw_material(rng, part, 0.2)
     green = Material(tuple(linear(paint(rng, ("3f7d4e", "7c9a3d", "4f7a3a")))), roughness=0.6)
-    thick = rng.random() < 0.4
+    pads = rng.random() < 0.4
     length = rng.uniform(0.4, 0.62)
     jar = lathe(
         smooth_profile(
@@ -209,16 +209,22 @@ def stalk(rng: Rng, part: str) -> Thing:
     def build(state: State) -> list[Part]:
         bend = state.get("stem", 0.0)
         line = _arc(np.array([0, 0, 0.16]), np.pi / 2, length, bend, 22)
-        radii = np.full(22, 0.055) if thick else np.linspace(0.02, 0.014, 22)
         parts = [
             Part(jar, pot, "pot"),
             Part(lathe(np.array([(0, 0.165), (0.145, 0.172), (0.145, 0.172), (0, 0.175)])), soil, "soil"),
-            Part(tube(line, radii, (0, 1, 0), 1.0), stem if thick else green, "stem"),
         ]
         tip = translation(*line[-1]) @ rotation((0, 1, 0), -bend)
-        if thick:
-            parts.append(Part(ball(0.05, (0, 0, 0.05)).transformed(tip), bloom, "bloom"))
+        if pads:
+            for at, lean in zip(range(2, 22, 5), (-0.5, 0.6, -0.6, 0.5), strict=True):
+                tilt = rotation((0, 1, 0), -bend * at / 21 + lean)
+                pad = translation(*line[at]) @ tilt @ np.diag([1.0, 0.4, 1.3, 1.0])
+                radius = 0.115 - 0.002 * at
+                parts.append(Part(ball(radius).transformed(pad), green, "pad"))
+                for angle in (-1.1, -0.35, 0.4, 1.15):
+                    bud = pad @ translation(radius * np.sin(angle), 0, radius * np.cos(angle))
+                    parts.append(Part(ball(0.016).transformed(bud), bloom, "bud"))
             return parts
+        parts.append(Part(tube(line, np.linspace(0.02, 0.014, 22), (0, 1, 0), 1.0), green, "stem"))
         parts.append(Part(ball(0.045, (0, -0.02, 0)).transformed(tip), soil, "bloom"))
         for at in range(petals):
             turn = rotation((0, 1, 0), 2 * np.pi * at / petals)
@@ -236,7 +242,7 @@ def stalk(rng: Rng, part: str) -> Thing:
             parts.append(Part(leaf, green, "leaf"))
         return parts
 
-    return Thing("flower" if not thick else "cactus", "jointed", build, {"stem": 0.0}, {"stem": (-1.5, 1.5)})
+    return Thing("cactus" if pads else "flower", "jointed", build, {"stem": 0.0}, {"stem": (-1.5, 1.5)})
 
 
 def rope(rng: Rng, part: str) -> Thing:

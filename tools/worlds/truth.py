@@ -16,7 +16,6 @@ Array = np.ndarray
 THRESHOLD = 6
 # Pixels by which footprints are grown before what remains counts as light.
 RIM = 3
-SPECK = 16
 SMOOTH = 1.5
 # Of a picture of 256 pixels: smaller areas of light are specks.
 LEAST_AREA = 30
