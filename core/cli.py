@@ -66,6 +66,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--drag", action="append", metavar="X,Y,X,Y[,R]",
         help="from handle to target, with an optional radius; may be given several times",
     )
+    for kind, said in (("add", "what is there belongs to what moves"), ("leave-out", "what is there doesn't")):
+        parser.add_argument(
+            f"--{kind}", action="append", default=[], metavar="X,Y", help=f"{said}; goes with --drag, several times"
+        )
     parser.add_argument("--mask", type=Path, help="a picture whose white moves, instead of what the attention finds")
     parser.add_argument("--prompt", help="what the edited part shall show")
     parser.add_argument("--negative-prompt", help="what it shall not show; needs --guidance")
@@ -128,20 +132,32 @@ def read_settings(options: argparse.Namespace) -> EditSettings:
 
 
 def read_drags(options: argparse.Namespace) -> DragPoints | dict[str, DragPoints]:
-    """Drags of ``--points`` or ``--drag``."""
+    """Drags of ``--points``, or of ``--drag`` with the clicks of ``--add`` and ``--leave-out``."""
+    clicks = [
+        {"at": _numbers(name, text, "X,Y", 2), "kind": kind}
+        for name, kind, texts in (("add", "add", options.add), ("leave-out", "leave_out", options.leave_out))
+        for text in texts
+    ]
     if options.points is not None:
+        if clicks:
+            raise InputError("points", "--add and --leave-out go with --drag.", "Write the clicks into the file.")
         return batch.read_points_file(options.points)
     pairs = []
     for text in options.drag:
-        try:
-            numbers = [float(part) for part in text.split(",")]
-        except ValueError as error:
-            raise InputError("drag", f"'{text}' isn't made of numbers.", "Give X,Y,X,Y or X,Y,X,Y,R.") from error
-        if len(numbers) not in (4, 5):
-            raise InputError("drag", f"'{text}' has {len(numbers)} numbers.", "Give X,Y,X,Y or X,Y,X,Y,R.")
+        numbers = _numbers("drag", text, "X,Y,X,Y or X,Y,X,Y,R", 4, 5)
         pair: dict[str, Any] = {"handle": numbers[:2], "target": numbers[2:4]}
         pairs.append(pair | ({"radius": numbers[4]} if len(numbers) == 5 else {}))
-    return points_from_data({"version": 1, "pairs": pairs})
+    return points_from_data({"version": 2, "pairs": pairs, "clicks": clicks})
+
+
+def _numbers(input: str, text: str, form: str, *counts: int) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(input, f"'{text}' isn't made of numbers.", f"Give {form}.") from error
+    if len(numbers) not in counts:
+        raise InputError(input, f"'{text}' has {len(numbers)} numbers.", f"Give {form}.")
+    return numbers
 
 
 def run(

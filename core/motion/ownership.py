@@ -46,4 +46,5 @@ def winners(coverage: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
 
 
 def _rank(pair: DragPair) -> tuple:
-    return pair.target, pair.handle, math.inf if pair.radius is None else pair.radius
+    radius = math.inf if pair.radius is None else pair.radius
+    return pair.target, pair.handle, radius, pair.group or 0, pair.motion or ""

@@ -1,11 +1,22 @@
-"""Drags as the user gives them: pairs of a handle and a target, in normalised image coordinates.
+"""Drags as they are stored and given: versioned JSON, read with errors that a user can mend.
 
-The stored form is versioned JSON::
+::
 
     {"version": 1, "pairs": [{"handle": [x, y], "target": [x, y], "radius": r}]}
 
 x and y run from 0 to 1 over the image's width and height, origin top left. ``radius`` is optional, in units
 of the image's shorter side: cells further than that from the handle never move with it.
+
+Version 2 says more, and is written only where something of it is used::
+
+    {"version": 2,
+     "pairs": [{"handle": [x, y], "target": [x, y], "radius": r, "group": n, "motion": "move"}],
+     "clicks": [{"at": [x, y], "kind": "add", "group": n}]}
+
+Pairs with the same ``group`` (1 to 256) drag one object, pairs with different groups drag different ones; which object
+a pair without a group drags is found. ``motion`` is "move" or "reshape"; without it, it is found, too. ``clicks`` mend
+what belongs to the handles: "add" takes what is there, "leave_out" takes it away, for the object of ``group`` or,
+without one, for that which is found.
 """
 
 from __future__ import annotations
@@ -13,58 +24,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
+from ..options import choices
+from .drags import Click, ClickKind, DragPair, DragPoints, PairMotion, Point
 
-VERSION = 1
+VERSIONS = (1, 2)
 MAX_PAIRS = 256
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class DragPair:
-    """One drag. ``handle`` lies inside the image; ``target`` may lie outside of it (the element then leaves)."""
-
-    handle: Point
-    target: Point
-    radius: float | None = None
-
-    @property
-    def is_anchor(self) -> bool:
-        """Handle and target are the same: what belongs to the handle is held where it is."""
-        return self.handle == self.target
-
-
-@dataclass(frozen=True)
-class DragPoints:
-    """All drags of one edit.
-
-    Attributes:
-        pairs: at least one.
-        image_size: (height, width) in pixels of the image that the points were set on; None when unknown.
-    """
-
-    pairs: tuple[DragPair, ...]
-    image_size: tuple[int, int] | None = None
-
-    def on_image(self, height: int, width: int) -> DragPoints:
-        """The same drags, bound to an image of this size in pixels."""
-        return replace(self, image_size=(height, width))
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
+MAX_CLICKS = 256
+MAX_GROUP = 256
 
 def parse_points(text: str) -> DragPoints:
     """Reads the stored form.
 
     Raises:
-        InputError: not JSON, another version, no pairs, a pair that lacks an end, a coordinate that is not a
-            finite number, a handle outside the image, a radius that is not positive. The message names the
-            pair (counted from 1) and the value.
+        InputError: not JSON, another version, no pairs, a pair that lacks an end, a coordinate that is not a finite
+            number, a handle or click outside the image, a radius that is not positive, a group, motion or kind that
+            there is not. The message names the drag or click (counted from 1) and the value.
     """
     try:
         data = json.loads(text)
@@ -89,60 +66,66 @@ def points_from_data(data: Any) -> DragPoints:
         )
     version = data.get("version")
     if isinstance(version, bool) or not isinstance(version, int):
-        raise InputError("points", f"'version' is {version!r}.", f"Set it to {VERSION}.")
-    if version != VERSION:
+        raise InputError("points", f"'version' is {version!r}.", f"Set it to {VERSIONS[-1]}.")
+    if version not in VERSIONS:
         raise InputError(
             "points",
-            f"stored in version {version}, this pack reads version {VERSION}.",
-            "Update ComfyUI-AttentionDrag." if version > VERSION else "Draw the drags again in the picker.",
+            f"stored in version {version}, this pack reads versions {', '.join(map(str, VERSIONS))}.",
+            "Update ComfyUI-AttentionDrag." if version > VERSIONS[-1] else "Draw the drags again in the picker.",
         )
-    pairs = data.get("pairs")
-    if not isinstance(pairs, list):
-        raise InputError("points", f"'pairs' is {_short(repr(pairs))}, not a list.", "Draw the drags again.")
+    if version == 1 and data.get("clicks") is not None:
+        raise _newer("'clicks'")
+    pairs = _list(data.get("pairs"), "pairs", "drags", MAX_PAIRS)
     if not pairs:
         raise InputError("points", "there are no drags.", "Draw at least one, from the handle to its target.")
-    if len(pairs) > MAX_PAIRS:
-        raise InputError("points", f"{len(pairs)} drags.", f"Use {MAX_PAIRS} at the most.")
-    return DragPoints(tuple(_pair(number, pair) for number, pair in enumerate(pairs, start=1)))
+    clicks = data.get("clicks")
+    clicks = [] if clicks is None else _list(clicks, "clicks", "clicks", MAX_CLICKS)
+    return DragPoints(
+        tuple(_pair(f"drag {number}", pair, version) for number, pair in enumerate(pairs, start=1)),
+        clicks=tuple(_click(f"click {number}", click) for number, click in enumerate(clicks, start=1)),
+    )
 
 
-def make_points(pairs: Iterable[tuple[Point, Point]], radius: float | None = None) -> DragPoints:
-    """Drags from (handle, target) tuples in normalised coordinates, checked as ``parse_points`` checks them."""
+def make_points(
+    pairs: Iterable[tuple[Point, Point]], radius: float | None = None, clicks: Iterable[tuple[Point, str]] = ()
+) -> DragPoints:
+    """Drags from (handle, target) and clicks from (at, kind) tuples, checked as ``parse_points`` checks them."""
     entries: list[dict[str, Any]] = []
     for handle, target in pairs:
         entry: dict[str, Any] = {"handle": list(handle), "target": list(target)}
         if radius is not None:
             entry["radius"] = radius
         entries.append(entry)
-    return points_from_data({"version": VERSION, "pairs": entries})
+    clicked = [{"at": list(at), "kind": kind} for at, kind in clicks]
+    return points_from_data({"version": VERSIONS[-1], "pairs": entries, "clicks": clicked})
 
 
 def points_to_json(points: DragPoints) -> str:
-    """The stored form of the drags; ``parse_points`` gives them back exactly."""
-    pairs = []
-    for pair in points.pairs:
-        entry: dict[str, Any] = {"handle": list(pair.handle), "target": list(pair.target)}
-        if pair.radius is not None:
-            entry["radius"] = pair.radius
-        pairs.append(entry)
-    return json.dumps({"version": VERSION, "pairs": pairs})
+    """The stored form of the drags, in the oldest version that has all of it; ``parse_points`` gives them back."""
+    pairs = [_entry(pair, "handle", "target", "radius", "group", "motion") for pair in points.pairs]
+    clicks = [_entry(click, "at", "kind", "group") for click in points.clicks]
+    if not clicks and not any("group" in entry or "motion" in entry for entry in pairs):
+        return json.dumps({"version": 1, "pairs": pairs})
+    return json.dumps({"version": 2, "pairs": pairs} | ({"clicks": clicks} if clicks else {}))
 
 
-def _pair(number: int, data: Any) -> DragPair:
+def _entry(held: DragPair | Click, *names: str) -> dict[str, Any]:
+    """What is set of the attributes of these names, as JSON holds it."""
+    values = {name: getattr(held, name) for name in names}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value is not None
+    }
+
+
+def _pair(name: str, data: Any, version: int) -> DragPair:
     if not isinstance(data, Mapping):
-        raise InputError("points", f"drag {number} is {_short(repr(data))}.", "Draw it again.")
-    handle = _point(number, "handle", data)
-    target = _point(number, "target", data)
-    if not (0 <= handle[0] <= 1 and 0 <= handle[1] <= 1):
-        raise InputError(
-            "points",
-            f"drag {number}: the handle {list(handle)} lies outside the image.",
-            "Both numbers go from 0 to 1 (a share of the width and the height, not pixels).",
-        )
+        raise InputError("points", f"{name} is {_short(repr(data))}.", "Draw it again.")
+    handle = _inside(name, "handle", data)
+    target = _point(name, "target", data)
     if not all(-4 <= value <= 5 for value in target):
         raise InputError(
             "points",
-            f"drag {number}: the target {list(target)} lies far outside the image.",
+            f"{name}: the target {list(target)} lies far outside the image.",
             "Give it as a share of the width and the height, not in pixels.",
         )
     radius = data.get("radius")
@@ -150,22 +133,82 @@ def _pair(number: int, data: Any) -> DragPair:
         if not _is_number(radius) or radius <= 0:
             raise InputError(
                 "points",
-                f"drag {number}: the radius is {_short(repr(radius))}.",
+                f"{name}: the radius is {_short(repr(radius))}.",
                 "Use a positive share of the image's shorter side, or leave it out.",
             )
         radius = float(radius)
-    return DragPair(handle, target, radius)
-
-
-def _point(number: int, end: str, data: Mapping[str, Any]) -> Point:
-    value = data.get(end)
-    if value is None:
-        raise InputError("points", f"drag {number} has no {end}.", f"Set its {end}, or delete the drag.")
-    if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(_is_number(v) for v in value):
+    if version == 1:
+        for key in ("group", "motion"):
+            if data.get(key) is not None:
+                raise _newer(f"{name}: '{key}'")
+        return DragPair(handle, target, radius)
+    motion = data.get("motion")
+    if motion is not None and motion not in choices(PairMotion):
         raise InputError(
-            "points", f"drag {number}: the {end} is {_short(repr(value))}.", "Use two finite numbers, [x, y]."
+            "points",
+            f"{name}: the motion is {_short(repr(motion))}.",
+            f"Use {_quoted(PairMotion)}, or leave it out.",
         )
+    return DragPair(handle, target, radius, _group(name, data), motion)
+
+
+def _click(name: str, data: Any) -> Click:
+    if not isinstance(data, Mapping):
+        raise InputError("points", f"{name} is {_short(repr(data))}.", "Set it again.")
+    kind = data.get("kind")
+    if kind not in choices(ClickKind):
+        raise InputError("points", f"{name}: the kind is {_short(repr(kind))}.", f"Use {_quoted(ClickKind)}.")
+    return Click(_inside(name, "at", data), kind, _group(name, data))
+
+
+def _group(name: str, data: Mapping[str, Any]) -> int | None:
+    group = data.get("group")
+    if group is None:
+        return None
+    if isinstance(group, bool) or not isinstance(group, int) or not 1 <= group <= MAX_GROUP:
+        raise InputError(
+            "points",
+            f"{name}: the group is {_short(repr(group))}.",
+            f"Use a whole number from 1 to {MAX_GROUP}, or leave it out.",
+        )
+    return group
+
+
+def _list(value: Any, key: str, what: str, most: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise InputError("points", f"'{key}' is {_short(repr(value))}, not a list.", "Draw the drags again.")
+    if len(value) > most:
+        raise InputError("points", f"{len(value)} {what}.", f"Use {most} at the most.")
+    return value
+
+
+def _inside(name: str, end: str, data: Mapping[str, Any]) -> Point:
+    point = _point(name, end, data)
+    if not (0 <= point[0] <= 1 and 0 <= point[1] <= 1):
+        raise InputError(
+            "points",
+            f"{name}: the {'place' if end == 'at' else end} {list(point)} lies outside the image.",
+            "Both numbers go from 0 to 1 (a share of the width and the height, not pixels).",
+        )
+    return point
+
+
+def _point(name: str, end: str, data: Mapping[str, Any]) -> Point:
+    value = data.get(end)
+    called = "place" if end == "at" else end
+    if value is None:
+        raise InputError("points", f"{name} has no {called}.", f"Set its {called}, or delete it.")
+    if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(_is_number(v) for v in value):
+        raise InputError("points", f"{name}: the {called} is {_short(repr(value))}.", "Use two finite numbers, [x, y].")
     return float(value[0]), float(value[1])
+
+
+def _newer(what: str) -> InputError:
+    return InputError("points", f"{what} is nothing that version 1 has.", "Set 'version' to 2, or leave it out.")
+
+
+def _quoted(kind: Any) -> str:
+    return " or ".join(f"'{value}'" for value in choices(kind))
 
 
 def _is_number(value: Any) -> bool:

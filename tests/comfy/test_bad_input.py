@@ -39,7 +39,7 @@ def next_prompt_works(client, object_info, scene):
     ("text", "words"),
     [
         ("{not json", ["not json", "JSON"]),
-        (stored(PAIR, version=2), ["version", "2", "Update"]),
+        (stored(PAIR, version=3), ["version", "3", "Update"]),
         (stored(), ["no drags"]),
         ('{"version": 1, "pairs": [{"handle": [NaN, 0.5], "target": [0.6, 0.5]}]}', ["drag 1", "handle", "nan"]),
         (stored(PAIR, {"handle": [1.7, 0.5], "target": [0.6, 0.5]}), ["drag 2", "handle", "1.7", "0 to 1"]),

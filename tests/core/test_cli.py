@@ -20,6 +20,7 @@ from PIL import Image
 from core import api, batch, cli
 from core.errors import InputError
 from core.settings import EditSettings
+from core.space.drags import Click, DragPair
 from core.space.points import DragPoints, make_points
 from tests.core import diffusers_models as models
 
@@ -75,6 +76,17 @@ class TestPointsFiles:
     def test_csv_for_one_picture_needs_no_names(self):
         read = batch.parse_csv("handle_x, handle_y, target_x, target_y\n0.1, 0.2, 0.3, 0.4\n0.5,0.5,0.5,0.5\n")
         assert read == make_points([((0.1, 0.2), (0.3, 0.4)), ((0.5, 0.5), (0.5, 0.5))])
+
+    def test_csv_may_say_group_and_motion(self):
+        head = "handle_x,handle_y,target_x,target_y,group,motion\n"
+        read = batch.parse_csv(head + "0.1,0.2,0.3,0.4,2,reshape\n0.5,0.5,0.5,0.5,,\n")
+        assert read.pairs == (
+            DragPair((0.1, 0.2), (0.3, 0.4), group=2, motion="reshape"),
+            DragPair((0.5, 0.5), (0.5, 0.5)),
+        )
+        for line, shown in (("0,0,0,0,two,", "'two'"), ("0,0,0,0,1.5,", "1.5"), ("0,0,0,0,,go", "'go'")):
+            with pytest.raises(InputError, match=shown):
+                batch.parse_csv(head + line)
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -225,3 +237,28 @@ def test_it_runs_as_a_module_without_loading_a_host():
     assert result.stdout.strip() == "[]"
     command = [sys.executable, "-m", "core", "--help"]
     assert "--points" in subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+class TestClicks:
+    def read(self, *arguments):
+        return cli.read_drags(cli.build_parser().parse_args(["model", "in.png", "--out", "out", *arguments]))
+
+    def test_clicks_go_with_drags(self):
+        points = self.read(LINE, "--add", "0.1,0.2", "--leave-out=0.3,0.4", "--leave-out", "1,0")
+        assert points.pairs == (DragPair((0.3, 0.4), (0.6, 0.5)),)
+        assert points.clicks == (
+            Click((0.1, 0.2), "add"), Click((0.3, 0.4), "leave_out"), Click((1.0, 0.0), "leave_out")
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("arguments", "shown"),
+        [
+            ((LINE, "--add", "0.1"), "'0.1' has 1 number"),
+            ((LINE, "--leave-out", "a,b"), "'a,b' isn't made of numbers"),
+            ((LINE, "--add", "3,0.5"), "click 1: the place"),
+            (("--points", "none.json", "--add", "0.1,0.2"), "--add"),
+        ],
+    )
+    def test_faults_are_named(self, arguments, shown):
+        with pytest.raises(InputError, match=shown):
+            self.read(*arguments)

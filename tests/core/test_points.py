@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.space.points import MAX_PAIRS, DragPair, DragPoints, make_points, parse_points, points_to_json
+from core.space.drags import Click, DragPair, DragPoints
+from core.space.points import MAX_CLICKS, MAX_PAIRS, make_points, parse_points, points_to_json
 
 shares = st.floats(0, 1)
 beyond = st.floats(-4, 5)
@@ -20,11 +21,25 @@ pairs = st.builds(
     st.tuples(beyond, beyond),
     st.none() | st.floats(min_value=0, max_value=10, exclude_min=True),
 )
+groups = st.none() | st.integers(1, 256)
+newer_pairs = st.builds(
+    DragPair,
+    st.tuples(shares, shares),
+    st.tuples(beyond, beyond),
+    st.none() | st.floats(min_value=0, max_value=10, exclude_min=True),
+    groups,
+    st.sampled_from([None, "move", "reshape"]),
+)
+clicks = st.builds(Click, st.tuples(shares, shares), st.sampled_from(["add", "leave_out"]), groups)
 GOOD = {"handle": [0.25, 0.5], "target": [0.75, 0.5]}
 
 
 def stored(*entries, **changes) -> str:
     return json.dumps({"version": 1, "pairs": list(entries), **changes})
+
+
+def newer(*entries, **changes) -> str:
+    return stored(*entries, **{"version": 2, **changes})
 
 
 def told(text) -> str:
@@ -55,6 +70,87 @@ def test_stored_form_is_plain_json_of_version_1(drawn):
     assert all("radius" in entry or pair.radius is None for entry, pair in zip(data["pairs"], drawn, strict=True))
 
 
+@given(st.lists(newer_pairs, min_size=1, max_size=5), st.lists(clicks, max_size=4))
+def test_round_trip_is_exact_in_the_oldest_version_that_holds_it(drawn, clicked):
+    points = DragPoints(tuple(drawn), clicks=tuple(clicked))
+    text = points_to_json(points)
+    assert parse_points(text) == points
+    data = json.loads(text)
+    used = bool(clicked) or any(pair.group is not None or pair.motion is not None for pair in drawn)
+    assert data["version"] == (2 if used else 1)
+    assert ("clicks" in data) == bool(clicked)
+    for entry, pair in zip(data["pairs"], drawn, strict=True):
+        assert (entry.get("group"), entry.get("motion")) == (pair.group, pair.motion)
+        assert None not in entry.values()
+    assert data.get("clicks", []) == [
+        {"at": list(click.at), "kind": click.kind} | ({} if click.group is None else {"group": click.group})
+        for click in clicked
+    ]
+
+
+@pytest.mark.parametrize("clicked", [{}, {"clicks": []}, {"clicks": None}])
+def test_version_2_needs_nothing_that_is_new(clicked):
+    points = parse_points(newer(GOOD, **clicked))
+    assert points == parse_points(stored(GOOD)) and points.clicks == ()
+
+
+def test_version_1_does_not_swallow_what_it_does_not_have():
+    click = {"at": [0.5, 0.5], "kind": "add"}
+    assert "clicks" in told(stored(GOOD, clicks=[click])) and "2" in told(stored(GOOD, clicks=[click]))
+    for key, value in (("group", 1), ("motion", "move")):
+        message = told(stored(GOOD, {**GOOD, key: value}))
+        assert "drag 2" in message and key in message and "2" in message
+
+
+@pytest.mark.parametrize("value", [0, 257, -1, 1.0, 1.5, True, "1", [1], {}, 10**300])
+def test_a_bad_group_is_named_with_its_value(value):
+    message = told(newer(GOOD, {**GOOD, "group": value}))
+    assert "drag 2" in message and "group" in message and repr(value)[:20] in message
+    message = told(newer(GOOD, clicks=[{"at": [0.5, 0.5], "kind": "add", "group": value}]))
+    assert "click 1" in message and "group" in message and repr(value)[:20] in message
+
+
+@pytest.mark.parametrize("value", ["moves", "", "paper", "auto", 1, True, ["move"], {}])
+def test_a_bad_motion_is_named_with_its_value_and_those_there_are(value):
+    message = told(newer(GOOD, {**GOOD, "motion": value}))
+    assert "drag 2" in message and "motion" in message and repr(value) in message
+    assert "'move'" in message and "'reshape'" in message
+
+
+@pytest.mark.parametrize("value", [None, "leave-out", "Add", 1, ["add"], {}])
+def test_a_bad_kind_of_click_is_named_with_its_value_and_those_there_are(value):
+    good = {"at": [0.5, 0.5], "kind": "add"}
+    message = told(newer(GOOD, clicks=[good, {**good, "kind": value}]))
+    assert "click 2" in message and "kind" in message and repr(value) in message
+    assert "'add'" in message and "'leave_out'" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "no place"), ([0.5], "[0.5]"), ([1.2, 0.5], "1.2"), ([0.5, -0.1], "-0.1"), ("x", "'x'")]
+)
+def test_a_bad_place_of_a_click_is_named_with_its_value(value, shown):
+    message = told(newer(GOOD, clicks=[{"at": value, "kind": "add"}]))
+    assert "click 1" in message and shown in message
+
+
+@pytest.mark.parametrize("value", [3, "x", {}, True])
+def test_clicks_of_another_type(value):
+    assert repr(value) in told(newer(GOOD, clicks=value))
+
+
+@pytest.mark.parametrize("value", [None, 3, "x", [], [0.1, 0.2], True])
+def test_a_click_of_another_type_is_named(value):
+    message = told(newer(GOOD, clicks=[{"at": [0.5, 0.5], "kind": "add"}, value]))
+    assert "click 2" in message and repr(value) in message
+
+
+def test_too_many_clicks():
+    click = {"at": [0.5, 0.5], "kind": "add"}
+    assert len(parse_points(newer(GOOD, clicks=[click] * MAX_CLICKS)).clicks) == MAX_CLICKS
+    message = told(newer(GOOD, clicks=[click] * (MAX_CLICKS + 1)))
+    assert str(MAX_CLICKS) in message and str(MAX_CLICKS + 1) in message
+
+
 def test_whole_numbers_and_unknown_keys_are_fine():
     points = parse_points('{"version": 1, "pairs": [{"handle": [0, 1], "target": [1, 0], "name": "nose"}], "by": "x"}')
     assert points.pairs == (DragPair((0.0, 1.0), (1.0, 0.0)),)
@@ -73,7 +169,9 @@ json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["handle", "target", "radius", "pairs", "version"]), inner, max_size=4)
+        | st.dictionaries(st.sampled_from(
+                ["handle", "target", "radius", "pairs", "version", "group", "motion", "clicks", "at", "kind"]
+            ), inner, max_size=4)
     ),
     max_leaves=12,
 )
@@ -81,7 +179,13 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_any_json_in_place_of_the_pairs_is_read_or_refused(value):
-    for data in ({"version": 1, "pairs": value}, {"version": 1, "pairs": [value]}, value):
+    for data in (
+        {"version": 1, "pairs": value},
+        {"version": 2, "pairs": [value]},
+        {"version": 2, "pairs": [GOOD], "clicks": value},
+        {"version": 2, "pairs": [GOOD], "clicks": [value]},
+        value,
+    ):
         try:
             points = parse_points(json.dumps(data))
         except InputError:
@@ -107,7 +211,7 @@ def test_not_an_object(text):
 @pytest.mark.parametrize(
     ("version", "shown"),
     [
-        (2, "2"),
+        (3, "3"),
         (10**30, "1" + "0" * 30),
         (0, "0"),
         (-1, "-1"),
@@ -123,7 +227,7 @@ def test_another_version(version, shown):
 
 
 def test_a_newer_version_asks_for_an_update_and_an_older_one_does_not():
-    assert "Update" in told(stored(GOOD, version=2))
+    assert "Update" in told(stored(GOOD, version=3))
     assert "Update" not in told(stored(GOOD, version=0))
 
 
@@ -229,6 +333,8 @@ def test_a_bad_radius_is_named_with_its_value(literal, shown):
 def test_make_points_checks_as_parsing_does():
     points = make_points([((0.1, 0.2), (0.3, 0.4))], radius=0.5)
     assert points.pairs == (DragPair((0.1, 0.2), (0.3, 0.4), 0.5),)
+    points = make_points([((0.1, 0.2), (0.3, 0.4))], clicks=[((0.5, 0.6), "leave_out")])
+    assert points.clicks == (Click((0.5, 0.6), "leave_out"),)
     for bad in ([], [((math.nan, 0.0), (0.0, 0.0))], [((1.5, 0.0), (0.0, 0.0))]):
         with pytest.raises(InputError):
             make_points(bad)
