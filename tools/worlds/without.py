@@ -24,8 +24,8 @@ from PIL import Image
 from . import renderer, truth
 from .develop import denoised, develop
 from .families import StageError
-from .pairs import SUBDIVISIONS, attempts
 from .package import Library, PackageError
+from .pairs import SUBDIVISIONS, attempts
 from .renderer import World
 from .stage import Stage
 
@@ -66,11 +66,10 @@ def complete(folder: Path, library: Library | None, subdivisions: int = SUBDIVIS
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     moved = np.asarray(Image.open(folder / "moved.png").convert("L"), np.float64)
     found = attempts(meta["family"], meta["split"], meta["seed"], library, meta["size"], subdivisions, [])
-    for attempt, stage, world, known, _ in found:
-        if attempt == meta["attempt"]:
-            break
-    else:
+    arrangement = next((rest for attempt, *rest in found if attempt == meta["attempt"]), None)
+    if arrangement is None:
         raise OtherPairError(f"{folder}: attempt {meta['attempt']} of its seed is not found again.")
+    stage, world, known, _ = arrangement
     off = float(np.abs(known["moved"] - moved).mean())
     if off > SAME:
         raise OtherPairError(f"{folder}: its seed leads to another pair now (moved.png differs by {off:.1f} of 255).")
