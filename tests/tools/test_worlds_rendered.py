@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from benchmarks.scene import load_scene
-from tools.worlds import cutouts, pairs, records, renderer, training
+from tools.worlds import cutouts, pairs, records, renderer, training, without
 from tools.worlds.camera import Camera
 from tools.worlds.develop import develop, exposure
 from tools.worlds.families import StageError, draw_stage
@@ -152,6 +153,24 @@ def test_same_seed_same_pair(pair: tuple, tmp_path: Path) -> None:
     assert scene.size == (32, 32) and scene.meta["things"][0]["licence"] == "MIT" and len(scene.points.pairs) == 1
 
 
+def test_a_pair_is_found_again_and_emptied(pair: tuple, tmp_path: Path) -> None:
+    arrays, drags, meta = pair
+    folder = tmp_path / "slide_0002"
+    pairs.write_pair(folder, arrays, drags, meta)
+    assert without.complete(folder, None, 1) and not without.complete(folder, None, 1)
+    bare = np.asarray(Image.open(folder / "without.png")).astype(float)
+    whole = np.asarray(Image.open(folder / "whole.png"))
+    assert np.array_equal(whole, arrays["moved"]), "what slides moves as a whole"
+    off = np.abs(bare - arrays["source"]).mean(axis=-1)
+    far = ~ndimage.binary_dilation(whole > 0, iterations=8)
+    assert off[whole > 200].mean() > 3 * off[far].mean()
+    meta = {**meta, "seed": 3}
+    (folder / "without.png").unlink()
+    (folder / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(without.OtherPairError, match="slide_0002"):
+        without.complete(folder, None, 1)
+
+
 def test_a_pair_changes_where_it_moves(pair: tuple) -> None:
     arrays, _, _ = pair
     assert arrays["changed"][arrays["moved"] > 200].mean() > 0.5
@@ -178,6 +197,7 @@ def test_training_picture_has_its_row(tmp_path: Path) -> None:
     (row,) = records.read(tmp_path / "index.jsonl")
     picture = np.asarray(Image.open(tmp_path / row["file"]))
     assert picture.shape == (32, 32, 3) and picture.std() > 4
+    assert row["neighbours"] in (0, 1, 2, 3)
     assert row["seed"] == 0 and row["size"] == 32 and row["split"] == "train" and row["seconds"] > 0
     stage, without = training.draw_picture("train", 0, None, 32)
     assert np.array_equal(picture, training.photograph(stage, 4, 0, without)), "a seed gives one picture"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -120,15 +121,15 @@ def check(stage: Stage, known: dict[str, Array], pairs: list[Pair]) -> None:
         raise StageError(f"{seen:.0%} of what moves is seen after")
 
 
-def make_pair(family: str, part: str, seed: int, library: Library | None, size: int, samples: int,
-              subdivisions: int = SUBDIVISIONS) -> tuple[dict[str, Array], list[Pair], dict]:  # fmt: skip
-    """(arrays, drags in pixels, meta) of the pair that family, split and seed stand for.
+def attempts(
+    family: str, part: str, seed: int, library: Library | None, size: int, subdivisions: int, reasons: list[str]
+) -> Iterator[tuple[int, Stage, World, dict[str, Array], list[Pair]]]:
+    """(number, stage, world after the edit, geometry, drags in pixels) of the arrangements that a seed leads to.
 
-    Raises:
-        StageError: none of the attempts gave an edit that shows.
+    Those that show no edit are passed over, and why is added to ``reasons``. Nothing is pictured: what a caller does
+    between two of them does not touch the random numbers, so that the arrangement of a rendered pair is found again.
     """
     rng = split.generator(part, seed, list(FAMILIES).index(family))
-    reasons = []
     for attempt in range(ATTEMPTS):
         try:
             stage = draw_stage(family, part, rng, library, size)
@@ -139,6 +140,19 @@ def make_pair(family: str, part: str, seed: int, library: Library | None, size: 
         except (StageError, HandleError) as error:
             reasons.append(str(error))
             continue
+        yield attempt, stage, world, known, pairs
+
+
+def make_pair(family: str, part: str, seed: int, library: Library | None, size: int, samples: int,
+              subdivisions: int = SUBDIVISIONS) -> tuple[dict[str, Array], list[Pair], dict]:  # fmt: skip
+    """(arrays, drags in pixels, meta) of the pair that family, split and seed stand for.
+
+    Raises:
+        StageError: none of the attempts gave an edit that shows.
+    """
+    reasons: list[str] = []
+    found = attempts(family, part, seed, library, size, subdivisions, reasons)
+    for attempt, stage, world, known, pairs in found:
         # The same random numbers before and after: where nothing changes, the same noise.
         after = denoised(*world.picture(samples, seed))
         world.pose(False)

@@ -35,6 +35,13 @@ def _shown(rng: Rng, stage: Stage) -> tuple[list[Body], int]:
     return shown, movers
 
 
+def _opened(body: Body) -> bool:
+    """Whether a thing that opens stands open by a third or more of its range."""
+    low, high = body.thing.ranges.get("open", (0.0, 0.0))
+    span = max(abs(low), abs(high))
+    return span > 0 and abs(dict(body.before.state).get("open", 0.0)) > span / 3
+
+
 def _disturbed(rng: Rng, stage: Stage, body: Body) -> tuple[Body, str]:
     """Now and then in the air or leaning, as far as it stays in the picture."""
     kind = str(rng.choice(["", "air", "lean"], p=[0.66, 0.2, 0.14]))
@@ -87,7 +94,7 @@ def draw_picture(part: str, seed: int, library: Library | None, size: int) -> tu
             if attempt == ATTEMPTS - 1:
                 raise
     bodies, movers = _shown(rng, stage)
-    states = []
+    states, neighbours = ["opened"] if any(map(_opened, bodies)) else [], len(bodies) - movers
     for number in range(movers):
         bodies[number], state = _disturbed(rng, stage, bodies[number])
         states.append(state)
@@ -98,7 +105,8 @@ def draw_picture(part: str, seed: int, library: Library | None, size: int) -> tu
             states.append("half hidden")
     # An empty room teaches little: things go more often where others stay.
     without = tuple(range(movers)) if rng.random() < (REMOVED if len(bodies) > movers else 0.07) else ()
-    meta = {**stage.meta, "seed": seed, "removed": bool(without), "states": [state for state in states if state]}
+    meta = {**stage.meta, "seed": seed, "removed": bool(without), "states": [state for state in states if state],
+            "neighbours": neighbours}  # fmt: skip
     meta["things"] = [body.thing.name for number, body in enumerate(bodies) if number not in without]
     return replace(stage, bodies=bodies, meta=meta), without
 
