@@ -8,6 +8,7 @@ from .apply import AttentionDragApply
 from .capture import AttentionDragCapture
 from .composite import AttentionDragComposite
 from .edit import AttentionDragEdit
+from .edit_stages import AttentionDragEditInvert, AttentionDragEditMove, AttentionDragEditSample
 from .inversion import AttentionDragInversion
 from .load_diffusers import AttentionDragLoadDiffusers
 from .mask import AttentionDragMask
@@ -16,7 +17,7 @@ from .sampler import AttentionDragSampler, AttentionDragSamplerSelect
 
 
 class AttentionDragExtension(ComfyExtension):
-    """All nodes of the pack, in the order of use."""
+    """All nodes of the pack, in the order of use; last, in no menu, what Edit expands into."""
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
@@ -30,6 +31,9 @@ class AttentionDragExtension(ComfyExtension):
             AttentionDragComposite,
             AttentionDragEdit,
             AttentionDragLoadDiffusers,
+            AttentionDragEditInvert,
+            AttentionDragEditMove,
+            AttentionDragEditSample,
         ]
 
 

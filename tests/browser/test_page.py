@@ -49,6 +49,12 @@ def run_of(workflow: str, points: str, *, ids: str = "abc", cached: str = "", **
 NEWEST = [
     # The newest of the workflow's own.
     ([run_of("w", "p", c="old"), run_of("w", "q", c="new"), run_of("v", "r", c="stranger")], {"c": "new"}),
+    # What a node shows that has expanded into others, and its result taken from the cache.
+    ([run_of("w", "p", **{"c.0.0.move": "M"})], {"c": "M"}),
+    ([run_of("w", "p", **{"c.0.0.a": {"x": 1}, "c.0.0.b": {"y": 2}})], {"c": {"x": 1, "y": 2}}),
+    ([run_of("v", "p", ids="xyz", **{"z.0.0.move": "M"}), run_of("w", "p", cached="abc")], {"c": "M"}),
+    # Its stage was cached when it last ran.
+    ([run_of("w", "p", **{"c.0.0.move": "M"}), run_of("w", "p", cached="ab")], {"c": "M"}),
     # Cached from a run of another workflow, by other ids; the newest of those.
     (
         [run_of("v", "p", ids="xyz", z="old"), run_of("v", "p", ids="zxy", y="M"), run_of("w", "p", cached="abc")],

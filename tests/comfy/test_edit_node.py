@@ -126,13 +126,15 @@ def test_progress_and_previews_reach_the_front_end(client, g, scene, messages):
 
     edit = build_edit(g, scene(), RIGHT)
     client.run(g.graph)
-    progress = [m for m in messages.of("progress") if m["node"] == edit.edit.id]
+    # Of what it expanded into, which the front end shows on the node itself.
+    progress = [m for m in messages.of("progress") if m["node"].split(".")[0] == edit.edit.id]
     values = [m["value"] for m in progress]
     assert values == sorted(values) and len(set(values)) >= 8, "every evaluation of both ways shows"
     assert values[-1] == progress[-1]["max"]
+    assert len({m["max"] for m in progress}) == 1, "one bar for both ways"
     previews = messages.of("preview")
     assert previews and Image.open(io.BytesIO(previews[-1])).size[0] > 1
-    shown = next(m for m in messages.of("executed") if m["node"] == edit.edit.id)["output"]
+    shown = next(m for m in messages.of("executed") if m["display_node"] == edit.edit.id and m["output"])["output"]
     assert len(shown["attentiondrag_mask"]) == 1 and len(shown["attentiondrag_heatmaps"]) == 1
     [made_by] = shown["attentiondrag_settings"]
     assert made_by == {name: g.graph[edit.edit.id]["inputs"][name] for name in ("steps", "strength", "tau", "grow")}

@@ -94,11 +94,16 @@ export function isFedBy(node, ancestor, rootGraph) {
   return false;
 }
 
+/** The id of the node in the user's graph that a running one belongs to: "5:12" of "5:12.0.0.move", which it expanded into. */
+export function shownId(executionId) {
+  return String(executionId).split(".", 1)[0];
+}
+
 /** The node an execution id names: "12", or "5:12" for node 12 in the subgraph that node 5 shows. */
 export function nodeByExecutionId(executionId, rootGraph) {
   let graph = rootGraph;
   let node = null;
-  for (const part of String(executionId).split(":")) {
+  for (const part of shownId(executionId).split(":")) {
     node = graph?.getNodeById?.(part) ?? graph?.getNodeById?.(Number(part)) ?? null;
     if (!node) return null;
     graph = node.subgraph;

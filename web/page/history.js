@@ -3,6 +3,8 @@
  * record, and a node whose result is cached sends nothing.
  */
 
+import { shownId } from "./graph.js";
+
 /**
  * The newest output of each node of a workflow. A node whose result was cached in a run has none in that run, and
  * perhaps never had one in this workflow: it is that of the last run, of any workflow, in which a node of the same
@@ -22,7 +24,7 @@ export function newestOutputs(history, workflowId) {
   for (let at = runs.length - 1; at >= 0; at -= 1) {
     const run = runs[at];
     if (run?.prompt?.[3]?.extra_pnginfo?.workflow?.id !== workflowId) continue;
-    const outputs = { ...run.outputs };
+    const outputs = shownOutputs(run);
     for (const id of cachedNodes(run)) outputs[id] ??= lent(runs, at, works(run.prompt[2])(id), works);
     for (const [id, output] of Object.entries(outputs)) {
       if (settled.has(id)) continue;
@@ -31,6 +33,16 @@ export function newestOutputs(history, workflowId) {
     }
   }
   return found;
+}
+
+/** A run's outputs by the user's own nodes: what one has expanded into shows its outputs for it. */
+function shownOutputs(run) {
+  const outputs = {};
+  for (const [id, output] of Object.entries(run?.outputs ?? {})) {
+    const shown = shownId(id);
+    outputs[shown] = Object.hasOwn(outputs, shown) ? { ...outputs[shown], ...output } : output;
+  }
+  return outputs;
 }
 
 /** @returns {string[]} ids of the nodes whose result a run took from the cache */
@@ -45,7 +57,7 @@ function lent(runs, before, work, works) {
   if (work === null) return null;
   for (let at = before - 1; at >= 0; at -= 1) {
     const graph = runs[at]?.prompt?.[2];
-    for (const [id, output] of Object.entries(runs[at]?.outputs ?? {})) if (works(graph)(id) === work) return output;
+    for (const [id, output] of Object.entries(shownOutputs(runs[at]))) if (works(graph)(id) === work) return output;
   }
   return null;
 }

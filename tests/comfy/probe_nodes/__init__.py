@@ -11,6 +11,9 @@ import hashlib
 import torch
 from comfy.ldm.modules.attention import optimized_attention
 from comfy.model_patcher import ModelPatcher
+from comfy_execution.graph_utils import GraphBuilder
+
+import nodes as comfyui_nodes
 
 CALLS: dict[str, int] = {}
 
@@ -52,12 +55,53 @@ class ProbeAttentionReplace:
         return (model,)
 
 
+class ProbeCountEvaluations:
+    """A MODEL that counts its U-Net's evaluations under ``name``."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "name": ("STRING", {"default": "probe"})}}
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "probe"
+
+    def patch(self, model, name):
+        CALLS[name] = 0
+
+        def evaluate(apply_model, arguments):
+            CALLS[name] += 1
+            return apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
+
+        model = model.clone()
+        model.set_model_unet_function_wrapper(evaluate)
+        return (model,)
+
+
+class ProbeEditWithObjects:
+    """Expands into an Edit whose MODEL, VAE, IMAGE and DRAG_POINTS are the objects themselves instead of links."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        edit = comfyui_nodes.NODE_CLASS_MAPPINGS["AttentionDragEdit"].INPUT_TYPES()["required"]
+        return {"required": edit}
+
+    RETURN_TYPES = ("IMAGE", "MASK", "IMAGE")
+    FUNCTION = "expand"
+    CATEGORY = "probe"
+
+    def expand(self, **inputs):
+        graph = GraphBuilder()
+        edit = graph.node("AttentionDragEdit", **inputs)
+        return {"result": (edit.out(0), edit.out(1), edit.out(2)), "expand": graph.finalize()}
+
+
 class ProbeCalls:
     """Reports how often the function registered under ``name`` ran; ``after`` only orders the run."""
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"after": ("LATENT",), "name": ("STRING", {"default": "probe"})}}
+        return {"required": {"after": ("LATENT,IMAGE",), "name": ("STRING", {"default": "probe"})}}
 
     RETURN_TYPES = ()
     FUNCTION = "report"
@@ -228,6 +272,8 @@ NODE_CLASS_MAPPINGS = {
     node.__name__: node
     for node in (
         ProbeAttentionReplace,
+        ProbeCountEvaluations,
+        ProbeEditWithObjects,
         ProbeCalls,
         ProbeBrokenModel,
         ProbeTransformerModel,

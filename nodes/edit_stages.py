@@ -1,0 +1,228 @@
+"""What AttentionDragEdit expands into: inverting, moving and sampling, each cached by ComfyUI for itself.
+
+They appear in no menu and are named as Edit is: who reads an error has an Edit node before them, and no other. A new
+input of Edit goes into ``edit_inputs``, into ``edit_settings`` and into ``TAKES`` of the stages that it
+changes: those run again when it changes, and what comes after them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import latent_preview
+from comfy_api.latest import io
+
+from ..core import edit as stations
+from ..core.attention.plan import CapturePlan
+from ..core.diffusion.dragged import DraggedLatent
+from ..core.diffusion.inversion import Inversion
+from ..core.diffusion.sampling import SampleSettings
+from ..core.edit import Found
+from ..core.hosts.comfy.host import ComfyHost
+from ..core.hosts.comfy.inputs import sampling_sigmas
+from ..core.region.found import ElementSettings
+from ..core.settings import EditSettings
+from ..core.space.grid import Grid
+from ._common import CATEGORY, CaptureType, DragPointsType, InversionType, names_itself, on_intermediate
+from ._inputs import (
+    DEFAULTS,
+    RESTORE_DETAIL,
+    cfg_input,
+    hold_input,
+    mask_inputs,
+    model_input,
+    preserve_input,
+    schedule_inputs,
+    seed_input,
+    tau_setting,
+)
+from .mask import effective_element, heatmap
+
+DraggedType = io.Custom("ATTENTIONDRAG_DRAGGED")
+
+LINKED = ("model", "vae", "image", "points", "mask", "positive", "negative", "capture")
+"""Edit's inputs that are objects: passed on as links."""
+
+
+def edit_inputs() -> list[io.Input]:
+    """Edit's inputs. Append new ones: saved workflows store values by position."""
+    return [
+        model_input(),
+        io.Vae.Input("vae", tooltip="The autoencoder of the same checkpoint."),
+        io.Image.Input("image", tooltip="The picture that the points were set on."),
+        DragPointsType.Input("points", tooltip="The drags, from AttentionDrag Points."),
+        *schedule_inputs(),
+        seed_input(),
+        *mask_inputs(),
+        preserve_input(),
+        hold_input(),
+        cfg_input(),
+        io.Boolean.Input(
+            "keep_pixels",
+            default=DEFAULTS.source_background,
+            tooltip="Where nothing was dragged the picture is the source's own, bit for bit.",
+        ),
+        io.Boolean.Input("keep_element", default=DEFAULTS.restore_detail, tooltip=RESTORE_DETAIL),
+        io.Mask.Input("mask", optional=True, tooltip="Moves this instead of what the attention finds."),
+        io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
+        io.Conditioning.Input("negative", optional=True, tooltip="What to keep away from; needs cfg above 1."),
+        CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
+    ]
+
+
+def edit_settings(**given: Any) -> EditSettings:
+    """Edit's widgets as settings; those that a stage isn't given are at their defaults, which it doesn't read."""
+    defaults = {one.id: one.default for one in edit_inputs() if hasattr(one, "default")}
+    at = {**defaults, **given}
+    return EditSettings(
+        steps=at["steps"],
+        strength=at["strength"],
+        capture=at.get("capture") or CapturePlan(),
+        element=ElementSettings(tau=tau_setting(at["tau"]), grow=at["grow"]),
+        seed=at["seed"],
+        sample=SampleSettings(hold_element=at["preserve"], hold_rest=at["hold"]),
+        source_background=at["keep_pixels"],
+        restore_detail=at["keep_element"],
+    )
+
+
+def invert(model, vae, image, positive=None, **given: Any) -> Inversion:
+    """Encodes the picture, padded to whole cells, and inverts it."""
+    settings = edit_settings(**given)
+    count = len(sampling_sigmas(model, settings.steps, settings.strength)) - 1
+    callback = latent_preview.prepare_callback(model, 2 * count)
+    host = ComfyHost(model, vae, positive, inversion_progress=lambda step, x0, x, _: callback(step, x0, x, 2 * count))
+    return stations.invert(host, host.encode(Grid.padded(*image.shape[1:3]).pad_image(image)), settings)
+
+
+def move(model, vae, image, points, inversion: Inversion, mask=None, **given: Any) -> tuple[Found, DraggedLatent]:
+    """Finds the element and moves it."""
+    settings = edit_settings(**given)
+    grid = Grid.padded(*image.shape[1:3])
+    found = stations.find(inversion, grid, points.on_image(*grid.image_size), settings, image, mask)
+    return found, stations.move(inversion, found, settings, image, ComfyHost(model, vae))
+
+
+def sample(
+    model,
+    vae,
+    image,
+    inversion: Inversion,
+    dragged: DraggedLatent,
+    cfg: float,
+    positive=None,
+    negative=None,
+    **given: Any,
+):
+    """Samples back, decodes and puts the picture together, (B, H, W, 3)."""
+    count = inversion.steps
+    callback = latent_preview.prepare_callback(model, 2 * count)
+    host = ComfyHost(
+        model,
+        vae,
+        positive,
+        negative,
+        cfg,
+        sampling_progress=lambda step, x0, x, _: callback(count + step, x0, x, 2 * count),
+    )
+    settings = edit_settings(**given)
+    latent = stations.sample(host, inversion, dragged, settings)
+    return stations.finish(image, host.decode(latent), dragged, settings)
+
+
+def shown_of(cls: type[io.ComfyNode], image, found: Found, **given: Any) -> tuple[Any, Any, dict]:
+    """Mask and heatmap, and what the point picker is told of them."""
+    made_by = {name: given[name] for name in ("steps", "strength")}
+    if given.get("mask") is None:
+        made_by |= {name: given[name] for name in ("tau", "grow")}
+    return (
+        on_intermediate(found.element),
+        on_intermediate(heatmap(image.cpu(), found)),
+        effective_element(cls, found, made_by),
+    )
+
+
+class AttentionDragEditInvert(io.ComfyNode):
+    """The first stage: encode and invert. Knows nothing of the points."""
+
+    STAGE = "invert"
+    TAKES = ("model", "vae", "image", "steps", "strength", "positive", "capture")
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return stage_schema("AttentionDragEditInvert", cls.TAKES, [], [InversionType.Output("made")])
+
+    @classmethod
+    @names_itself
+    def execute(cls, **given: Any) -> io.NodeOutput:
+        return io.NodeOutput(invert(**given))
+
+
+class AttentionDragEditMove(io.ComfyNode):
+    """The second stage: find the element, move it, fill what it leaves. Costs no evaluation."""
+
+    STAGE = "move"
+    TAKES = ("model", "vae", "image", "points", "steps", "strength", "seed", "tau", "grow", "mask")
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        outputs = [DraggedType.Output("made"), io.Mask.Output("element"), io.Image.Output("heatmap")]
+        return stage_schema("AttentionDragEditMove", cls.TAKES, [InversionType.Input("inversion")], outputs)
+
+    @classmethod
+    @names_itself
+    def execute(cls, **given: Any) -> io.NodeOutput:
+        found, dragged = move(**given)
+        element, heat, shown = shown_of(cls, found=found, **given)
+        return io.NodeOutput(dragged, element, heat, ui=shown)
+
+
+class AttentionDragEditSample(io.ComfyNode):
+    """The last stage: the way back and the picture."""
+
+    STAGE = "sample"
+    TAKES = (
+        *("model", "vae", "image", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "positive", "negative"),
+    )
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        made = [InversionType.Input("inversion"), DraggedType.Input("dragged")]
+        return stage_schema("AttentionDragEditSample", cls.TAKES, made, [io.Image.Output("picture")])
+
+    @classmethod
+    @names_itself
+    def execute(cls, **given: Any) -> io.NodeOutput:
+        return io.NodeOutput(on_intermediate(sample(**given)))
+
+
+def taken(stage: type[io.ComfyNode], given: dict[str, Any]) -> dict[str, Any]:
+    """What a stage takes of Edit's inputs, less those that aren't linked."""
+    return {name: given[name] for name in stage.TAKES if given.get(name) is not None}
+
+
+def all_at_once(**given: Any) -> io.NodeOutput:
+    """The three stages in a row, for an Edit that can't expand."""
+    inversion = invert(**taken(AttentionDragEditInvert, given))
+    moving = taken(AttentionDragEditMove, given)
+    found, dragged = move(inversion=inversion, **moving)
+    element, heat, shown = shown_of(AttentionDragEditMove, found=found, **moving)
+    picture = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
+    return io.NodeOutput(on_intermediate(picture), element, heat, ui=shown)
+
+
+def stage_schema(node_id: str, takes: tuple[str, ...], made: list[io.Input], outputs: list[io.Output]) -> io.Schema:
+    """Of a stage: Edit's inputs that it takes, and what the stages before it made."""
+    known = {one.id: one for one in edit_inputs()}
+    schema = io.Schema(
+        node_id=node_id,
+        display_name="AttentionDrag Edit",
+        category=f"{CATEGORY}/stages of Edit",
+        description="A stage of AttentionDrag Edit, which expands into it while it runs. Use AttentionDrag Edit or the "
+        "nodes of the long chain.",
+        inputs=[*(known[name] for name in takes), *made],
+        outputs=outputs,
+    )
+    # Kept out of menus and search: by its own switch where this ComfyUI has it, else as deprecated nodes are.
+    setattr(schema, "is_dev_only" if hasattr(schema, "is_dev_only") else "is_deprecated", True)
+    return schema
