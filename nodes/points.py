@@ -12,8 +12,8 @@ from PIL import Image
 
 from ..core.errors import InputError
 from ..core.space.points import parse_points
-from . import preview
 from ._common import CATEGORY, DragPointsType, names_itself
+from .marks import draw_arrows
 
 SUBFOLDER = "attentiondrag"
 
@@ -49,7 +49,9 @@ class AttentionDragPoints(io.ComfyNode):
                     tooltip="The picture, unchanged. To keep the inversion from running again when points change, "
                     "encode the picture from where it comes, not from here.",
                 ),
-                io.Image.Output("preview", display_name="preview", tooltip="The picture with the drags drawn on it."),
+                io.Image.Output(
+                    "preview", display_name="preview", tooltip="The picture with drags, anchors and clicks drawn on it."
+                ),
             ],
         )
 
@@ -72,7 +74,7 @@ class AttentionDragPoints(io.ComfyNode):
         return io.NodeOutput(
             drags,
             image,
-            preview.draw_arrows(image[:1, ..., :3], drags),
+            draw_arrows(image[:1, ..., :3], drags),
             ui={
                 "attentiondrag_source": [_save_for_picker(image[0])],
                 "attentiondrag_size": [[width, height]],

@@ -81,6 +81,10 @@ class Bench:
     def pairs(self) -> list[dict[str, Any]]:
         return json.loads(self.stored)["pairs"] if self.stored else []
 
+    @property
+    def clicks(self) -> list[dict[str, Any]]:
+        return json.loads(self.stored).get("clicks", []) if self.stored else []
+
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a normalised point of the picture lies on the screen."""
         box = self.page.locator(".ad-picture").bounding_box()

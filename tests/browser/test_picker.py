@@ -138,7 +138,7 @@ def test_points_can_be_read_out_and_focus_can_be_seen(bench):
     assert b.page.locator(".ad-focused").count() == 1
     assert b.page.locator(".ad-handle.ad-focused .ad-number").text_content() == "2"
     unnamed = b.page.evaluate(
-        "[...document.querySelectorAll('.ad-picker :is(button, input, textarea)')]"
+        "[...document.querySelectorAll('.ad-picker :is(button, input, select, textarea)')]"
         ".filter((e) => !(e.getAttribute('aria-label') || e.textContent.trim())).length"
     )
     assert unnamed == 0
@@ -161,7 +161,7 @@ def test_undo_and_redo_by_keys_and_buttons(bench):
     b.click("Undo (Ctrl+Z)")
     assert b.stored == first
     b.click("Redo (Ctrl+Y)")
-    b.click("Delete all drags")
+    b.click("Delete all drags and clicks")
     assert b.stored == ""
     b.click("Undo (Ctrl+Z)")
     assert b.stored == second
@@ -190,7 +190,7 @@ def test_radius_is_in_units_of_the_shorter_side(bench):
     b = bench(text=ONE)
     b.click("Limit how far drag 1 reaches")
     assert b.pairs[0]["radius"] == 0.2
-    b.page.get_by_label("Select drag 1: radius").fill("120")
+    b.page.get_by_label("Drag 1: radius").fill("120")
     b.press("Enter")
     assert b.pairs[0]["radius"] == 0.25
     grip = b.page.locator(".ad-grip").bounding_box()
@@ -461,21 +461,25 @@ def test_fits_small_and_large_nodes(bench, size):
     assert b.page.locator(".ad-stage").bounding_box()["height"] >= 0.4 * size[1]
 
 
-@pytest.mark.parametrize("width", [250, 300, 480])
+@pytest.mark.parametrize("width", [250, 300, 430, 480])
 def test_numbers_have_room_in_a_narrow_node(bench, width):
-    b = bench(text=TWO, size=(width, 560))
-    row = b.page.locator(".ad-row").nth(1)
-    boxes = [field.bounding_box() for field in row.locator("input, button").all()]
-    stage = b.page.locator(".ad-panel").bounding_box()
-    assert all(box["x"] >= stage["x"] and box["x"] + box["width"] <= stage["x"] + stage["width"] for box in boxes)
-    for field in row.locator("input").all():
-        assert field.input_value()
-        assert field.evaluate("(field) => field.scrollWidth <= field.clientWidth")
-    for at, one in enumerate(boxes):
-        for other in boxes[at + 1 :]:
-            apart_x = one["x"] + one["width"] <= other["x"] + 0.5 or other["x"] + other["width"] <= one["x"] + 0.5
-            apart_y = one["y"] + one["height"] <= other["y"] + 0.5 or other["y"] + other["height"] <= one["y"] + 0.5
-            assert apart_x or apart_y
+    ends = {"handle": [0.25, 0.75], "target": [0.75, 0.75]}
+    pair = ends | {"radius": 0.2, "group": 256, "motion": "reshape"}
+    click = {"at": [0.5, 0.5], "kind": "leave_out", "group": 256}
+    b = bench(text=json.dumps({"version": 2, "pairs": [pair], "clicks": [click]}), size=(width, 560))
+    panel = b.page.locator(".ad-panel").bounding_box()
+    for row in b.page.locator(".ad-row").all():
+        controls = [control for control in row.locator("input, select, button").all() if control.is_visible()]
+        boxes = [control.bounding_box() for control in controls]
+        assert all(box["x"] >= panel["x"] and box["x"] + box["width"] <= panel["x"] + panel["width"] for box in boxes)
+        for field in row.locator("input").all():
+            assert field.input_value()
+            assert field.evaluate("(field) => field.scrollWidth <= field.clientWidth"), field.get_attribute("title")
+        for at, one in enumerate(boxes):
+            for other in boxes[at + 1 :]:
+                apart_x = one["x"] + one["width"] <= other["x"] + 0.5 or other["x"] + other["width"] <= one["x"] + 0.5
+                apart_y = one["y"] + one["height"] <= other["y"] + 0.5 or other["y"] + other["height"] <= one["y"] + 0.5
+                assert apart_x or apart_y
 
 
 def test_a_radius_is_seen_on_a_picture_of_its_own_colour(bench):

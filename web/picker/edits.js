@@ -1,7 +1,9 @@
-/** What buttons and keys do to the drags: the change, where the focus goes after it, and one step of the page's undo. */
+/** What buttons and keys do to drags and clicks: the change, the focus after it, and one step of the page's undo. */
 
-import { MAX_PAIRS } from "./points.js";
+import { motionName, wholeOf } from "./naming.js";
+import { isAnchor, KINDS, MAX_CLICKS, MAX_PAIRS, MOTIONS } from "./points.js";
 import { text } from "./text.js";
+import { make } from "./tools.js";
 
 /** Reach of a drag added without a pointer, as a share of the picture's width. */
 const ADDED_LENGTH = 0.15;
@@ -34,29 +36,49 @@ export class Edits {
     if (this.#model.redo()) this.#host.commit();
   }
 
-  /** A drag in the middle of what is seen. */
-  add() {
+  /** In the middle of what is seen, what a tool makes. */
+  add(tool) {
     const { x, y } = this.#stage.view;
-    const to = x + ADDED_LENGTH <= 1 ? x + ADDED_LENGTH : x - ADDED_LENGTH;
-    const index = this.#model.add({ x, y }, { x: to, y });
-    if (index < 0) {
-      this.sayFull();
+    const spot = tool === "drag" ? this.#addDrag({ x, y }) : make(tool, { x, y }, this.#model);
+    if (spot === null) {
+      this.sayFull(tool);
       return;
     }
-    this.#stage.focus(index, "handle");
+    this.#stage.focus(spot);
     this.#host.commit();
   }
 
-  remove(index) {
+  #addDrag(handle) {
+    const x = handle.x + ADDED_LENGTH <= 1 ? handle.x + ADDED_LENGTH : handle.x - ADDED_LENGTH;
+    const index = this.#model.add(handle, { x, y: handle.y });
+    return index < 0 ? null : { index, end: "handle" };
+  }
+
+  /** @param {import("./points.js").Spot} spot of the pair or click */
+  remove(spot) {
+    if (!this.#model.holderOf(spot)) return;
     const onStage = this.#stage.hasFocus;
-    this.#model.remove(index);
-    this.#say(text("deleted", { number: index + 1 }));
+    const what = wholeOf(this.#model, spot);
+    this.#model.remove(spot);
+    this.#say(text("deleted", { what }));
     if (onStage || !this.#root.contains(document.activeElement)) this.#stage.focus();
     this.#host.commit();
   }
 
   removeSelected() {
-    if (this.#model.selection) this.remove(this.#model.selection.index);
+    if (this.#model.selection) this.remove(this.#model.selection);
+  }
+
+  /** The next motion of a drag, the other kind of a click. An anchor has but one. */
+  turn(spot) {
+    const holder = this.#model.holderOf(spot);
+    if (!holder || (spot.end !== "click" && isAnchor(holder))) return;
+    if (spot.end === "click") this.#model.setKind(spot.index, next(KINDS, holder.kind));
+    else this.#model.setMotion(spot.index, next([null, ...MOTIONS], holder.motion));
+    const now = this.#model.holderOf(spot);
+    const what = wholeOf(this.#model, spot);
+    this.#say(spot.end === "click" ? what : text("turned", { what, motion: motionName(now.motion) }));
+    this.#host.commit();
   }
 
   clear() {
@@ -64,7 +86,11 @@ export class Edits {
     this.#host.commit();
   }
 
-  sayFull() {
-    this.#say(text("tooMany", { count: MAX_PAIRS }));
+  /** @param {"drag"|"anchor"|"add"|"leave_out"} tool that has nothing more to give */
+  sayFull(tool) {
+    const isPair = tool === "drag" || tool === "anchor";
+    this.#say(text(isPair ? "tooMany" : "tooManyClicks", { count: isPair ? MAX_PAIRS : MAX_CLICKS }));
   }
 }
+
+const next = (values, value) => values[(values.indexOf(value) + 1) % values.length];

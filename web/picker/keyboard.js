@@ -1,13 +1,16 @@
 /** Everything the pointer can do, from the keyboard. */
 
 import { fromPixels, panBy, toPixels } from "./geometry.js";
-import { isOutside, ontoPicture } from "./points.js";
+import { isAnchor, isOutside, mainSpot, ontoPicture } from "./points.js";
+import { spotOf } from "./spotinput.js";
 
 const STEP = 1;
 const LARGE_STEP = 10;
 const PAN = 40;
 const ZOOM = 1.25;
 const IDLE = 700;
+const TOOL_KEYS = { d: "drag", h: "anchor", a: "add", l: "leave_out" };
+const PAGES = { PageUp: -1, PageDown: 1 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class KeyboardControl {
@@ -16,7 +19,7 @@ export class KeyboardControl {
   #host;
   #pointer;
   #edits;
-  #toggleOverlay;
+  #actions;
   #idle = 0;
 
   /**
@@ -24,19 +27,20 @@ export class KeyboardControl {
    * @param {{host: import("./host.js").Host, model: object, stage: object}} parts of the picker
    * @param {import("./pointer.js").PointerControl} pointer
    * @param {import("./edits.js").Edits} edits
-   * @param {() => void} toggleOverlay
+   * @param {{toggleOverlay: () => void, chooseTool: (tool: string) => void, type: (spot: object) => void}} actions of
+   *   the picker; `type` goes to where a point's numbers are typed
    */
-  constructor(root, { host, model, stage }, pointer, edits, toggleOverlay) {
+  constructor(root, { host, model, stage }, pointer, edits, actions) {
     this.#host = host;
     this.#model = model;
     this.#stage = stage;
     this.#pointer = pointer;
     this.#edits = edits;
-    this.#toggleOverlay = toggleOverlay;
+    this.#actions = actions;
     root.addEventListener("keydown", (event) => this.#key(event));
     stage.element.addEventListener("focusin", (event) => {
-      const point = pointOf(event.target);
-      if (point) model.select(point);
+      const spot = spotOf(event.target);
+      if (spot) model.select(spot);
     });
     stage.element.addEventListener("focusout", () => this.#settle());
   }
@@ -66,38 +70,58 @@ export class KeyboardControl {
 
   #plain(event) {
     const onStage = this.#stage.element.contains(event.target);
-    const point = pointOf(event.target);
+    const spot = spotOf(event.target);
     const { key } = event;
     if (key === "Escape") return this.#escape(event);
     if (key in ARROWS) {
       if (!onStage) return false;
-      return point ? this.#nudge(point, ARROWS[key], event.shiftKey) : this.#pan(ARROWS[key]);
+      return spot ? this.#nudge(spot, ARROWS[key], event.shiftKey) : this.#pan(ARROWS[key]);
     }
     if (key === "Delete" || key === "Backspace") {
       // Taken even with nothing to delete: the page may delete what is selected there, ComfyUI the node.
-      const index = point?.index ?? this.#model.selection?.index;
-      if (index !== undefined && !this.#pointer.busy) this.#edits.remove(index);
+      const chosen = spot ?? this.#model.selection;
+      if (chosen && !this.#pointer.busy) this.#edits.remove(chosen);
       return true;
     }
     if (!onStage) return false;
-    const add = () => this.#edits.add();
-    const action = {
-      n: add,
-      insert: add,
-      ...(point ? {} : { enter: add, " ": add }),
-      "+": () => this.#stage.zoomBy(ZOOM),
-      "=": () => this.#stage.zoomBy(ZOOM),
-      "-": () => this.#stage.zoomBy(1 / ZOOM),
-      0: () => this.#stage.fit(),
-      m: () => this.#toggleOverlay(),
-    }[key.toLowerCase()];
+    if (key in PAGES) return this.#goOn(spot, PAGES[key]);
+    const action = this.#actionOf(key.toLowerCase(), spot);
     action?.();
     return action !== undefined;
   }
 
+  #actionOf(key, spot) {
+    if (key in TOOL_KEYS) return () => this.#actions.chooseTool(TOOL_KEYS[key]);
+    const add = () => !this.#pointer.busy && this.#edits.add(this.#pointer.tool);
+    const enter = spot ? () => this.#actions.type(spot) : add;
+    const chosen = spot ?? this.#model.selection;
+    return {
+      n: add,
+      insert: add,
+      enter,
+      ...(spot ? {} : { " ": add }),
+      k: () => chosen && !this.#pointer.busy && this.#edits.turn(chosen),
+      "+": () => this.#stage.zoomBy(ZOOM),
+      "=": () => this.#stage.zoomBy(ZOOM),
+      "-": () => this.#stage.zoomBy(1 / ZOOM),
+      0: () => this.#stage.fit(),
+      m: () => this.#actions.toggleOverlay(),
+    }[key];
+  }
+
+  /** To the next drag or click, past the points of this one. */
+  #goOn(spot, step) {
+    const { pairs, clicks } = this.#model;
+    const spots = [...pairs.map((_, index) => mainSpot(pairs, index)), ...clicks.map((_, index) => ({ index, end: "click" }))];
+    const at = spot ? spot.index + (spot.end === "click" ? pairs.length : 0) : step > 0 ? -1 : spots.length;
+    const next = spots[at + step];
+    if (next) this.#stage.focus(next);
+    return true;
+  }
+
   #escape(event) {
     if (this.#pointer.cancel()) return true;
-    if (pointOf(event.target) || this.#model.selection) {
+    if (spotOf(event.target) || this.#model.selection) {
       this.#model.select(null);
       this.#stage.focus();
       return true;
@@ -106,12 +130,16 @@ export class KeyboardControl {
     return true;
   }
 
-  #nudge(point, [dx, dy], large) {
-    const pair = this.#model.pairs[point.index];
-    if (!pair || this.#pointer.busy) return true;
+  #nudge(spot, [dx, dy], large) {
+    const point = this.#model.pointAt(spot);
+    if (!point || this.#pointer.busy) return true;
     const step = large ? LARGE_STEP : STEP;
-    const moved = nudged(pair[point.end], dx * step, dy * step, this.#stage.space);
-    this.#model.place(point.index, point.end, moved, `key-${point.index}-${point.end}`);
+    const moved = nudged(point, dx * step, dy * step, this.#stage.space);
+    const key = `key-${spot.index}-${spot.end}`;
+    // An anchor goes with its handle.
+    const held = spot.end === "handle" && isAnchor(this.#model.holderOf(spot));
+    if (held) this.#model.placeBoth(spot.index, moved, moved, key);
+    else this.#model.place(spot, moved, key);
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => this.#settle(), IDLE);
     return true;
@@ -138,10 +166,4 @@ function nudged(point, dx, dy, picture) {
   const at = toPixels(point, picture);
   const next = fromPixels({ x: at.x + dx, y: at.y + dy }, picture);
   return isOutside(point) ? next : ontoPicture(next);
-}
-
-/** @returns {{index: number, end: "handle"|"target"}|null} the point an element of the marks stands for */
-function pointOf(element) {
-  const mark = element?.closest?.("[data-end]");
-  return mark ? { index: Number(mark.dataset.index), end: mark.dataset.end } : null;
 }

@@ -1,15 +1,21 @@
-/** The mark of one pair on the stage: arrow, disc, ring, radius, and the inputs that take the focus for its points. */
+/** The mark of one pair on the stage: arrow, disc, ring and radius, or the square of an anchor. */
 
-import { assign, html, svg } from "./dom.js";
+import { arrowBetween } from "./arrow.js";
+import { assign, svg } from "./dom.js";
+import { nameOf } from "./naming.js";
 import { colourOf, inkOn } from "./palette.js";
-import { isOutside } from "./points.js";
+import { isAnchor, isOutside } from "./points.js";
 import { describePoint } from "./position.js";
-import { text } from "./text.js";
+import { SpotInput } from "./spotinput.js";
+import { drawTag, makeTag } from "./tag.js";
 
 /** Radii in CSS pixels of the stage, at a mark scale of 1. */
 export const TARGET_RADIUS = 7;
 const HANDLE_RADIUS = 9;
 const GRIP_RADIUS = 5;
+/** Half the sides of an anchor's square and of the frame round it. */
+const SQUARE = 8.5;
+const FRAME = 13;
 
 export class Mark {
   #index;
@@ -22,19 +28,22 @@ export class Mark {
     this.#index = index;
     this.#parts = partsOf(index);
     const p = this.#parts;
-    this.#handle = svg("g", { class: "ad-point ad-handle" }, p.handleRing, p.disc, p.number);
+    this.#handle = svg(
+      "g",
+      { class: "ad-point ad-handle" },
+      p.handleRing, p.frameHalo, p.frame, p.square, p.disc, p.number, p.tag,
+    );
     this.#target = svg("g", { class: "ad-point ad-target" }, p.targetRing, p.targetHalo, p.circle, p.dot);
     this.group = svg(
       "g",
       { class: "ad-pair" },
       p.radiusHalo, p.radius, p.halo, p.shaft, p.head, this.#target, this.#handle, p.grip,
     );
-    const input = (end) => html("input", { type: "range", class: "ad-point-input", "data-index": index, "data-end": end });
-    this.inputs = { handle: input("handle"), target: input("target") };
+    this.inputs = { handle: new SpotInput({ index, end: "handle" }), target: new SpotInput({ index, end: "target" }) };
   }
 
   get hasFocus() {
-    return Object.values(this.inputs).includes(document.activeElement);
+    return Object.values(this.inputs).some((input) => input.hasFocus);
   }
 
   remove() {
@@ -42,52 +51,61 @@ export class Mark {
   }
 
   /**
-   * @param {object} pair
-   * @param {{index: number, end: "handle"|"target"}|null} selection
+   * @param {import("./model.js").PointsModel} model
    * @param {import("./stage.js").Stage} stage where things lie
    */
-  draw(pair, selection, stage) {
+  draw(model, stage) {
+    const pair = model.pairs[this.#index];
     const from = stage.markPoint(pair.handle);
     const to = stage.markPoint(pair.target);
     const size = stage.markScale;
-    const selected = selection?.index === this.#index;
+    const spot = { index: this.#index, end: "handle" };
+    const selected = model.isSelected(spot);
+    const anchor = isAnchor(pair);
     this.group.classList.toggle("ad-selected", selected);
-    this.#handle.classList.toggle("ad-chosen", selected && selection.end === "handle");
-    this.#target.classList.toggle("ad-chosen", selected && selection.end === "target");
+    this.group.classList.toggle("ad-anchor", anchor);
+    this.group.dataset.motion = anchor ? "" : (pair.motion ?? "");
+    this.#handle.classList.toggle("ad-chosen", selected && model.selection.end === "handle");
+    this.#target.classList.toggle("ad-chosen", selected && model.selection.end === "target");
     this.#target.classList.toggle("ad-outside", isOutside(pair.target));
-    this.#drawArrow(from, to, size, selected);
-    this.#drawHandle(from, size);
-    this.#drawTarget(from, to, size);
+    this.#drawArrow(from, to, size, selected, pair.motion);
+    this.#drawHandle(from, size, anchor);
+    this.#drawTarget(to, size, anchor);
     this.#drawRadius(pair, from, stage, selected);
-    this.#placeInput("handle", pair.handle, from, stage.picture);
-    this.#placeInput("target", pair.target, to, stage.picture);
+    drawTag(this.#parts.tag, from, size, pair.group === null ? "" : `G${pair.group}`);
+    this.#placeInput("handle", from, model, stage);
+    this.#placeInput("target", to, model, stage);
   }
 
-  #drawArrow(from, to, size, selected) {
+  #drawArrow(from, to, size, selected, motion) {
     const { halo, shaft, head } = this.#parts;
     const width = (selected ? 3 : 2.2) * size;
-    const arrow = arrowBetween(from, to, HANDLE_RADIUS * size, TARGET_RADIUS * size, size);
+    const radii = { from: HANDLE_RADIUS * size, to: TARGET_RADIUS * size };
+    const arrow = arrowBetween(from, to, radii, size, motion);
     assign(halo, { d: arrow.shaft, "stroke-width": width + 2.4 * size });
     assign(shaft, { d: arrow.shaft, "stroke-width": width });
     assign(head, { d: arrow.head, "stroke-width": 0.9 * size });
   }
 
-  #drawHandle(at, size) {
-    const { disc, handleRing, number } = this.#parts;
+  #drawHandle(at, size, anchor) {
+    const { disc, square, frame, frameHalo, handleRing, number } = this.#parts;
     assign(disc, { cx: at.x, cy: at.y, r: HANDLE_RADIUS * size, "stroke-width": 1.6 * size });
-    assign(handleRing, { cx: at.x, cy: at.y, r: (HANDLE_RADIUS + 3.5) * size, "stroke-width": 2 * size });
+    assign(square, { ...box(at, SQUARE * size), rx: 2 * size, "stroke-width": 1.6 * size });
+    assign(frameHalo, { ...box(at, FRAME * size), rx: 3 * size, "stroke-width": 4.6 * size });
+    assign(frame, { ...box(at, FRAME * size), rx: 3 * size, "stroke-width": 2.4 * size });
+    const ring = anchor ? FRAME * Math.SQRT2 + 2.5 : HANDLE_RADIUS + 3.5;
+    assign(handleRing, { cx: at.x, cy: at.y, r: ring * size, "stroke-width": 2 * size });
     assign(number, { x: at.x, y: at.y, "font-size": (this.#index > 8 ? 9 : 11) * size });
     number.textContent = String(this.#index + 1);
   }
 
-  #drawTarget(from, to, size) {
+  #drawTarget(at, size, anchor) {
     const { targetHalo, circle, dot, targetRing } = this.#parts;
-    // An anchor's target would vanish under its handle: it goes round it.
-    const ring = (Math.hypot(to.x - from.x, to.y - from.y) < 3 ? HANDLE_RADIUS + 5 : TARGET_RADIUS) * size;
-    assign(targetHalo, { cx: to.x, cy: to.y, r: ring, "stroke-width": 4.6 * size });
-    assign(circle, { cx: to.x, cy: to.y, r: ring, "stroke-width": 2.4 * size });
-    assign(dot, { cx: to.x, cy: to.y, r: 2 * size });
-    assign(targetRing, { cx: to.x, cy: to.y, r: ring + 5 * size, "stroke-width": 2 * size });
+    const ring = TARGET_RADIUS * size;
+    assign(targetHalo, { cx: at.x, cy: at.y, r: ring, "stroke-width": 4.6 * size });
+    assign(circle, { cx: at.x, cy: at.y, r: ring, "stroke-width": 2.4 * size });
+    assign(dot, { cx: at.x, cy: at.y, r: 2 * size });
+    assign(targetRing, { cx: at.x, cy: at.y, r: anchor ? 23 * size : ring + 5 * size, "stroke-width": 2 * size });
   }
 
   #drawRadius(pair, from, stage, selected) {
@@ -104,18 +122,15 @@ export class Mark {
     assign(grip, { cx: at.x, cy: at.y, r: GRIP_RADIUS * size, "stroke-width": 1.4 * size });
   }
 
-  #placeInput(end, point, at, picture) {
+  #placeInput(end, at, model, stage) {
+    const spot = { index: this.#index, end };
     const input = this.inputs[end];
-    const focused = input === document.activeElement && input.matches(":focus-visible");
-    (end === "handle" ? this.#handle : this.#target).classList.toggle("ad-focused", focused);
-    input.style.left = `${at.x}px`;
-    input.style.top = `${at.y}px`;
-    assign(input, {
-      "aria-label": text(`${end}Label`, { number: this.#index + 1 }),
-      "aria-valuetext": describePoint(point, picture),
-    });
+    (end === "handle" ? this.#handle : this.#target).classList.toggle("ad-focused", input.showsFocus);
+    input.put(at, nameOf(model, spot), describePoint(model.pointAt(spot), stage.picture));
   }
 }
+
+const box = (at, half) => ({ x: at.x - half, y: at.y - half, width: 2 * half, height: 2 * half });
 
 function partsOf(index) {
   const colour = colourOf(index);
@@ -129,28 +144,15 @@ function partsOf(index) {
     shaft: svg("path", { class: "ad-shaft", stroke: colour }),
     head: svg("path", { class: "ad-head", fill: colour, stroke: edge }),
     disc: svg("circle", { class: "ad-disc", fill: colour }),
+    square: svg("rect", { class: "ad-square", fill: colour }),
+    frameHalo: svg("rect", { class: "ad-frame-halo", stroke: edge }),
+    frame: svg("rect", { class: "ad-frame", stroke: colour }),
     handleRing: svg("circle", { class: "ad-ring" }),
     number: svg("text", { class: "ad-number", fill: inkOn(colour) }),
+    tag: makeTag(),
     targetHalo: svg("circle", { class: "ad-target-halo", stroke: edge }),
     circle: svg("circle", { class: "ad-circle", stroke: colour }),
     dot: svg("circle", { class: "ad-dot", fill: colour }),
     targetRing: svg("circle", { class: "ad-ring" }),
-  };
-}
-
-/** Paths of an arrow that leaves the handle's disc and ends at the target's ring. */
-function arrowBetween(from, to, fromRadius, toRadius, size) {
-  const length = Math.hypot(to.x - from.x, to.y - from.y);
-  const room = length - fromRadius - toRadius;
-  if (room < 2 * size) return { shaft: "", head: "" };
-  const ux = (to.x - from.x) / length;
-  const uy = (to.y - from.y) / length;
-  const at = (along, across = 0) =>
-    `${(from.x + ux * along - uy * across).toFixed(2)} ${(from.y + uy * along + ux * across).toFixed(2)}`;
-  const tip = length - toRadius - 1.5 * size;
-  const head = Math.min(11 * size, room);
-  return {
-    shaft: `M${at(fromRadius)}L${at(tip - head * 0.8)}`,
-    head: `M${at(tip)}L${at(tip - head, head * 0.45)}L${at(tip - head, -head * 0.45)}Z`,
   };
 }

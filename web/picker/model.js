@@ -1,22 +1,30 @@
-/** The drags of one node: edits, selection, undo. Pairs are never changed in place, so a snapshot is a reference. */
+/** What is set on the picture of one node: its drags and clicks, edits of them, selection, undo. */
 
-import { intoReach, MAX_PAIRS, ontoPicture, usableRadius } from "./points.js";
+import { intoReach, MAX_CLICKS, MAX_PAIRS, ontoPicture, usableGroup, usableRadius } from "./points.js";
+import { Steps } from "./steps.js";
 import { write } from "./stored.js";
 
-const HISTORY = 200;
+const NOTHING = Object.freeze({ pairs: Object.freeze([]), clicks: Object.freeze([]) });
 
-/** The editable state. Listeners are called after each change of pairs or selection. */
+/** The editable state. Listeners are called after each change of what is set or selected. */
 export class PointsModel {
-  #pairs = [];
-  #past = [];
-  #future = [];
-  #coalescing = null;
+  /** @type {import("./stored.js").Drags} never changed in place */
+  #drags = NOTHING;
+  #steps = new Steps();
   #listeners = new Set();
-  /** @type {{index: number, end: "handle"|"target"}|null} */
+  /** @type {import("./points.js").Spot|null} */
   #selection = null;
 
   get pairs() {
-    return this.#pairs;
+    return this.#drags.pairs;
+  }
+
+  get clicks() {
+    return this.#drags.clicks;
+  }
+
+  get isEmpty() {
+    return this.pairs.length + this.clicks.length === 0;
   }
 
   get selection() {
@@ -24,142 +32,171 @@ export class PointsModel {
   }
 
   get canUndo() {
-    return this.#past.length > 0;
+    return this.#steps.canUndo;
   }
 
   get canRedo() {
-    return this.#future.length > 0;
+    return this.#steps.canRedo;
   }
 
   get text() {
-    return write(this.#pairs);
+    return write(this.#drags);
   }
 
-  /** @param {(change: "pairs"|"selection") => void} listener */
+  /** @param {(change: "drags"|"selection") => void} listener */
   onChange(listener) {
     this.#listeners.add(listener);
   }
 
-  #tell(change) {
-    for (const listener of this.#listeners) listener(change);
+  /** @returns {object|undefined} the pair or click that a spot is of */
+  holderOf({ index, end }) {
+    return this.#drags[listOf(end)][index];
   }
 
-  /** Takes pairs from outside (a load, the page's own undo). Clears this model's history when they differ. */
-  replace(pairs) {
-    if (write(pairs) === this.text) return;
-    this.#pairs = pairs;
-    this.#past = [];
-    this.#future = [];
-    this.#coalescing = null;
-    this.#dropLostSelection();
-    this.#tell("pairs");
+  /** @returns {{x: number, y: number}|undefined} where a spot lies */
+  pointAt(spot) {
+    return this.holderOf(spot)?.[placeOf(spot.end)];
   }
 
-  /**
-   * One edit. Edits in a row with the same `coalesce` key undo as one.
-   * @param {object[]} pairs
-   * @param {string|null} coalesce
-   */
-  #edit(pairs, coalesce = null) {
-    if (write(pairs) === this.text && pairs.length === this.#pairs.length) return;
-    if (coalesce === null || coalesce !== this.#coalescing) {
-      this.#past.push(this.#pairs);
-      if (this.#past.length > HISTORY) this.#past.shift();
-    }
-    this.#coalescing = coalesce;
-    this.#future = [];
-    this.#pairs = pairs;
-    this.#dropLostSelection();
-    this.#tell("pairs");
+  isSelected({ index, end }) {
+    const chosen = this.#selection;
+    return chosen !== null && chosen.index === index && listOf(chosen.end) === listOf(end);
+  }
+
+  /** Takes drags from outside (a load, the page's own undo). Forgets this model's history when they differ. */
+  replace({ pairs, clicks }) {
+    if (write({ pairs, clicks }) === this.text) return;
+    this.#steps.forget();
+    this.#become({ pairs, clicks });
   }
 
   /** Ends a run of coalesced edits: the next one is a step of its own. */
   settle() {
-    this.#coalescing = null;
+    this.#steps.settle();
   }
 
   /** @returns {number} index of the new pair, -1 when there are as many as are allowed */
   add(handle, target, coalesce = null) {
-    if (this.#pairs.length >= MAX_PAIRS) return -1;
-    const pair = { handle: ontoPicture(handle), target: intoReach(target), radius: null };
-    const index = this.#pairs.length;
-    this.#edit([...this.#pairs, pair], coalesce);
-    this.select({ index, end: "target" });
+    const pair = { handle: ontoPicture(handle), target: intoReach(target), radius: null, group: null, motion: null };
+    return this.#append("target", pair, MAX_PAIRS, coalesce);
+  }
+
+  /** A pair whose target is its handle. @returns {number} as `add` */
+  addAnchor(at, coalesce = null) {
+    const held = ontoPicture(at);
+    return this.#append("handle", { handle: held, target: held, radius: null, group: null, motion: null }, MAX_PAIRS, coalesce);
+  }
+
+  /** @param {"add"|"leave_out"} kind @returns {number} index of the new click, -1 as for `add` */
+  addClick(at, kind, coalesce = null) {
+    return this.#append("click", { at: ontoPicture(at), kind, group: null }, MAX_CLICKS, coalesce);
+  }
+
+  #append(end, made, most, coalesce) {
+    const list = listOf(end);
+    const index = this.#drags[list].length;
+    if (index >= most) return -1;
+    this.#edit({ ...this.#drags, [list]: [...this.#drags[list], made] }, coalesce);
+    this.select({ index, end });
     return index;
   }
 
-  #change(index, change, coalesce) {
-    if (!this.#pairs[index]) return;
-    this.#edit(
-      this.#pairs.map((pair, at) => (at === index ? { ...pair, ...change(pair) } : pair)),
-      coalesce,
-    );
+  #change(spot, change, coalesce = null) {
+    if (!this.holderOf(spot)) return;
+    const list = listOf(spot.end);
+    const changed = this.#drags[list].map((one, at) => (at === spot.index ? { ...one, ...change } : one));
+    this.#edit({ ...this.#drags, [list]: changed }, coalesce);
   }
 
-  /** Puts one end of a pair somewhere. */
-  place(index, end, point, coalesce = null) {
-    const at = end === "handle" ? ontoPicture(point) : intoReach(point);
-    this.#change(index, () => ({ [end]: at }), coalesce);
+  /** Puts one point somewhere. */
+  place(spot, point, coalesce = null) {
+    const at = spot.end === "target" ? intoReach(point) : ontoPicture(point);
+    this.#change(spot, { [placeOf(spot.end)]: at }, coalesce);
   }
 
   /** Puts both ends of a pair somewhere. The handle stays on the picture and the drag keeps its length. */
   placeBoth(index, handle, target, coalesce = null) {
     const held = ontoPicture(handle);
     const shifted = { x: target.x + held.x - handle.x, y: target.y + held.y - handle.y };
-    this.#change(index, () => ({ handle: held, target: intoReach(shifted) }), coalesce);
+    this.#change({ index, end: "handle" }, { handle: held, target: intoReach(shifted) }, coalesce);
   }
 
   /** @param {number|null} radius share of the shorter side; null for none */
   setRadius(index, radius, coalesce = null) {
-    this.#change(index, () => ({ radius: radius === null ? null : usableRadius(radius) }), coalesce);
+    this.#change({ index, end: "handle" }, { radius: radius === null ? null : usableRadius(radius) }, coalesce);
   }
 
-  remove(index) {
-    if (!this.#pairs[index]) return;
-    this.#edit(this.#pairs.filter((_, at) => at !== index));
+  /** @param {"move"|"reshape"|null} motion null leaves it to the node */
+  setMotion(index, motion) {
+    this.#change({ index, end: "handle" }, { motion });
+  }
+
+  /** @param {"add"|"leave_out"} kind */
+  setKind(index, kind) {
+    this.#change({ index, end: "click" }, { kind });
+  }
+
+  /** @param {number|null} group of the pair or click that a spot is of; null leaves it to the node */
+  setGroup(spot, group) {
+    this.#change(spot, { group: usableGroup(group) });
+  }
+
+  /** Takes away the pair or click that a spot is of. */
+  remove(spot) {
+    if (!this.holderOf(spot)) return;
+    const list = listOf(spot.end);
+    this.#edit({ ...this.#drags, [list]: this.#drags[list].filter((_, at) => at !== spot.index) });
     this.select(null);
   }
 
   clear() {
-    this.#edit([]);
+    this.#edit(NOTHING);
     this.select(null);
   }
 
   undo() {
-    if (!this.#past.length) return false;
-    this.#future.push(this.#pairs);
-    this.#restore(this.#past.pop());
-    return true;
+    return this.#restore(this.#steps.undo(this.#drags));
   }
 
   redo() {
-    if (!this.#future.length) return false;
-    this.#past.push(this.#pairs);
-    this.#restore(this.#future.pop());
-    return true;
+    return this.#restore(this.#steps.redo(this.#drags));
   }
 
   /** Undoes the last step without offering to redo it: a gesture that was broken off. */
   abandon() {
-    if (this.#past.length) this.#restore(this.#past.pop());
+    this.#restore(this.#steps.abandon());
   }
 
-  #restore(pairs) {
-    this.#pairs = pairs;
-    this.#coalescing = null;
-    this.#dropLostSelection();
-    this.#tell("pairs");
-  }
-
-  /** @param {{index: number, end: "handle"|"target"}|null} selection */
+  /** @param {import("./points.js").Spot|null} selection */
   select(selection) {
-    const next = selection && this.#pairs[selection.index] ? selection : null;
+    const next = selection && this.holderOf(selection) ? selection : null;
     if (next?.index === this.#selection?.index && next?.end === this.#selection?.end) return;
     this.#selection = next;
     this.#tell("selection");
   }
 
-  #dropLostSelection() {
-    if (this.#selection && !this.#pairs[this.#selection.index]) this.#selection = null;
+  #edit(drags, coalesce = null) {
+    if (write(drags) === this.text) return;
+    this.#steps.record(this.#drags, coalesce);
+    this.#become(drags);
+  }
+
+  #restore(drags) {
+    if (drags === null) return false;
+    this.#become(drags);
+    return true;
+  }
+
+  #become(drags) {
+    this.#drags = drags;
+    if (this.#selection && !this.holderOf(this.#selection)) this.#selection = null;
+    this.#tell("drags");
+  }
+
+  #tell(change) {
+    for (const listener of this.#listeners) listener(change);
   }
 }
+
+const listOf = (end) => (end === "click" ? "clicks" : "pairs");
+const placeOf = (end) => (end === "click" ? "at" : end);

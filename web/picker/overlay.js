@@ -65,7 +65,9 @@ export class Overlay {
 
   #wanted() {
     const { mask, heat } = this.#outcome;
-    const chosen = Math.min(this.#model.selection?.index ?? 0, Math.max(0, heat.length - 1));
+    const { selection } = this.#model;
+    const drag = selection && selection.end !== "click" ? selection.index : 0;
+    const chosen = Math.min(drag, Math.max(0, heat.length - 1));
     return { mask, heat: heat[chosen] ?? null, none: null }[this.kind] ?? null;
   }
 

@@ -1,6 +1,6 @@
 /**
  * Colours of the pairs, told apart by every common kind of colour vision (Okabe and Ito, 2008). The pictures that the
- * nodes draw use the same ones in the same order (nodes/preview.py).
+ * nodes draw use the same ones in the same order (nodes/marks.py).
  */
 export const PALETTE = Object.freeze([
   "#0072B2",

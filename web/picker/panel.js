@@ -1,41 +1,44 @@
-/** The list below the picture: every drag in numbers, to read and to type. */
+/** The list below the picture: every drag and click in numbers, to read and to type. */
 
-import { html, icon, iconButton } from "./dom.js";
-import { fromPixels, shorterSide, toPixels } from "./geometry.js";
-import { colourOf, inkOn } from "./palette.js";
-import { tidy } from "./position.js";
+import { ClickRow } from "./clickrow.js";
+import { html } from "./dom.js";
+import { PairRow } from "./pairrow.js";
 import { text } from "./text.js";
 
-const DEFAULT_RADIUS = 0.2;
-const FIELDS = [
-  ["handle", "x"],
-  ["handle", "y"],
-  ["target", "x"],
-  ["target", "y"],
-];
+const PAGES = { PageUp: -1, PageDown: 1 };
 
 export class Panel {
   #model;
   #stage;
-  #host;
-  #events;
-  #rows = [];
+  #parts;
+  #none = html("div", { class: "ad-none" }, text("noPairs"));
+  #lists = {
+    pairs: { Row: PairRow, rows: [], element: html("div", { class: "ad-rows", role: "list", "aria-label": text("pairs") }) },
+    clicks: { Row: ClickRow, rows: [], element: html("div", { class: "ad-rows", role: "list", "aria-label": text("clicks") }) },
+  };
 
   /**
    * @param {{host: import("./host.js").Host, model: object, stage: object}} parts of the picker
-   * @param {{removePair: (index: number) => void, applyRaw: (text: string) => void}} events
+   * @param {{remove: (spot: import("./points.js").Spot) => void, applyRaw: (text: string) => void}} events
    */
   constructor({ host, model, stage }, events) {
     this.#model = model;
     this.#stage = stage;
-    this.#host = host;
-    this.#events = events;
-    this.list = html("div", { class: "ad-rows", role: "list", "aria-label": text("pairs") });
-    this.none = html("div", { class: "ad-none" }, text("noPairs"));
+    const written = (field) => {
+      if (field) delete field.dataset.typing;
+      this.update();
+      host.commit();
+    };
+    this.#parts = { model, stage, written, remove: events.remove };
     this.rawField = html("textarea", { class: "ad-raw", rows: 4, spellcheck: "false", "aria-label": text("raw") });
     const apply = html("button", { type: "button", class: "ad-text-button", onclick: () => events.applyRaw(this.rawField.value) }, text("rawApply"));
     const raw = html("details", { class: "ad-details" }, html("summary", {}, text("raw")), this.rawField, apply);
-    this.element = html("div", { class: "ad-panel", "data-capture-wheel": "true" }, this.none, this.list, raw);
+    const { pairs, clicks } = this.#lists;
+    this.element = html(
+      "div",
+      { class: "ad-panel", "data-capture-wheel": "true" },
+      this.#none, pairs.element, clicks.element, raw,
+    );
     this.element.addEventListener("wheel", (event) => {
       const { scrollHeight, clientHeight } = this.element;
       if (scrollHeight > clientHeight + 1) event.stopPropagation();
@@ -44,25 +47,54 @@ export class Panel {
     for (const type of ["pointerdown", "pointermove", "pointerup"]) {
       this.element.addEventListener(type, (event) => event.stopPropagation());
     }
+    this.element.addEventListener("focusin", (event) => this.#selectRowOf(event.target));
+    this.element.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  get #rows() {
+    return [...this.#lists.pairs.rows, ...this.#lists.clicks.rows];
   }
 
   /** Brings rows and fields up to date; a field that is being typed in is left alone. */
   update() {
-    const { pairs, selection, text: stored } = this.#model;
-    while (this.#rows.length > pairs.length) this.#rows.pop().element.remove();
-    while (this.#rows.length < pairs.length) this.#rows.push(this.#makeRow(this.#rows.length));
-    this.none.hidden = pairs.length > 0;
-    if (document.activeElement !== this.rawField) this.rawField.value = stored;
-    pairs.forEach((pair, index) => this.#fillRow(this.#rows[index], pair, selection?.index === index));
+    for (const [list, { Row, rows, element }] of Object.entries(this.#lists)) {
+      const { length } = this.#model[list];
+      while (rows.length > length) rows.pop().element.remove();
+      while (rows.length < length) {
+        rows.push(new Row(rows.length, this.#parts));
+        element.append(rows.at(-1).element);
+      }
+    }
+    this.#none.hidden = this.#model.pairs.length > 0;
+    if (document.activeElement !== this.rawField) this.rawField.value = this.#model.text;
+    for (const row of this.#rows) row.update();
+    this.#markSelected();
   }
 
   showSelection() {
-    const { selection } = this.#model;
-    this.#rows.forEach((row, index) => row.element.classList.toggle("ad-selected", selection?.index === index));
-    const chosen = selection && this.#rows[selection.index]?.element;
+    const chosen = this.#markSelected();
     if (!chosen || this.element.contains(document.activeElement)) return;
+    this.#scrollTo(chosen.element);
+  }
+
+  /** Gives the focus to the numbers of a point. */
+  type(spot) {
+    const row = this.#lists[spot.end === "click" ? "clicks" : "pairs"].rows[spot.index];
+    const field = row?.element.querySelector(`[data-column="${spot.end}-x"]`);
+    if (field) this.#focus(field, row.element);
+  }
+
+  #markSelected() {
+    let chosen = null;
+    for (const row of this.#rows) {
+      row.element.classList.toggle("ad-selected", row.isSelected);
+      if (row.isSelected) chosen = row;
+    }
+    return chosen;
+  }
+
+  #scrollTo({ offsetTop, offsetHeight }) {
     // scrollIntoView would scroll the page's own canvas, too.
-    const { offsetTop, offsetHeight } = chosen;
     const box = this.element;
     if (offsetTop < box.scrollTop) box.scrollTop = offsetTop;
     else if (offsetTop + offsetHeight > box.scrollTop + box.clientHeight) {
@@ -70,105 +102,42 @@ export class Panel {
     }
   }
 
-  #makeRow(index) {
-    const number = index + 1;
-    const colour = colourOf(index);
-    const badge = html(
-      "button",
-      {
-        type: "button",
-        class: "ad-badge",
-        style: `background:${colour};color:${inkOn(colour)}`,
-        "aria-label": text("selectPair", { number }),
-        title: text("selectPair", { number }),
-        onclick: () => this.#model.select({ index, end: "target" }),
-      },
-      String(number),
-    );
-    const fields = FIELDS.map(([end, axis]) => {
-      const label = `${text(`${end}Label`, { number })}, ${axis}`;
-      const field = numberField(label, () => this.#typed(index, end, axis, field));
-      return field;
-    });
-    const radius = numberField(`${text("selectPair", { number })}: ${text("radius")}`, () => this.#typedRadius(index, radius));
-    radius.classList.add("ad-radius-field");
-    radius.min = "1";
-    radius.title = text("radiusHint");
-    const limit = html("button", { type: "button", class: "ad-button", onclick: () => this.#toggleRadius(index) }, icon("radius"));
-    const remove = iconButton("remove", text("removePair", { number }), () => this.#events.removePair(index));
-    const arrow = html("span", { class: "ad-arrow", "aria-hidden": "true" }, "→");
-    const element = html(
-      "div",
-      { class: "ad-row", role: "listitem" },
-      badge, fields[0], fields[1], arrow, fields[2], fields[3], limit, radius, remove,
-    );
-    element.addEventListener("focusin", (event) => {
-      const at = fields.indexOf(event.target);
-      if (this.#model.selection?.index === index && at < 0) return;
-      this.#model.select({ index, end: at >= 0 && at < 2 ? "handle" : "target" });
-    });
-    this.list.append(element);
-    return { element, fields, radius, limit };
+  #focus(control, row) {
+    this.#scrollTo(row);
+    control.focus({ preventScroll: true });
+    control.select?.();
   }
 
-  #fillRow(row, pair, selected) {
-    const { space } = this.#stage;
-    row.element.classList.toggle("ad-selected", selected);
-    FIELDS.forEach(([end, axis], at) => setValue(row.fields[at], tidy(toPixels(pair[end], space)[axis])));
-    setValue(row.radius, pair.radius === null ? "" : tidy(pair.radius * shorterSide(space)));
-    row.radius.placeholder = "∞";
-    const limited = pair.radius !== null;
-    const label = text(limited ? "removeRadius" : "addRadius", { number: this.#rows.indexOf(row) + 1 });
-    row.limit.setAttribute("aria-label", label);
-    row.limit.setAttribute("aria-pressed", String(limited));
-    row.limit.title = label;
+  #rowOf(control) {
+    return this.#rows.find((row) => row.element.contains(control));
   }
 
-  #typed(index, end, axis, field) {
-    const pair = this.#model.pairs[index];
-    const value = field.valueAsNumber;
-    if (!pair || !Number.isFinite(value)) {
-      this.update();
-      return;
-    }
-    const pixels = { ...toPixels(pair[end], this.#stage.space), [axis]: value };
-    this.#model.place(index, end, fromPixels(pixels, this.#stage.space));
-    this.#written(field);
+  #selectRowOf(control) {
+    const row = this.#rowOf(control);
+    if (!row || (row.isSelected && !/-[xy]$/.test(control.dataset.column ?? ""))) return;
+    this.#model.select(row.spotOf(control));
   }
 
-  #typedRadius(index, field) {
-    const value = field.valueAsNumber;
-    this.#model.setRadius(index, Number.isFinite(value) && value > 0 ? value / shorterSide(this.#stage.space) : null);
-    this.#written(field);
+  #key(event) {
+    const row = this.#rowOf(event.target);
+    if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") {
+      // What was typed and not yet taken is dropped.
+      delete event.target.dataset.typing;
+      row.update();
+      this.#stage.focus(this.#model.selection);
+    } else if (event.key in PAGES) this.#goOn(row, event.target.dataset.column, PAGES[event.key]);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   }
 
-  #toggleRadius(index) {
-    const pair = this.#model.pairs[index];
-    if (!pair) return;
-    this.#model.select({ index, end: "handle" });
-    this.#model.setRadius(index, pair.radius === null ? DEFAULT_RADIUS : null);
-    this.#host.commit();
+  /** To the same column of the row before or after, or to that row's first number. */
+  #goOn(row, column, step) {
+    const rows = this.#rows;
+    const next = rows[rows.indexOf(row) + step]?.element;
+    if (!next) return;
+    const same = column && next.querySelector(`[data-column="${column}"]:not([hidden])`);
+    this.#focus(same || next.querySelector("input"), next);
   }
-
-  #written(field) {
-    delete field.dataset.typing;
-    this.update();
-    this.#host.commit();
-  }
-}
-
-function numberField(label, onchange) {
-  const field = html("input", { type: "number", step: "1", class: "ad-number-field", "aria-label": label, title: label });
-  field.addEventListener("input", () => {
-    field.dataset.typing = "1";
-  });
-  field.addEventListener("change", onchange);
-  field.addEventListener("blur", () => {
-    delete field.dataset.typing;
-  });
-  return field;
-}
-
-function setValue(field, value) {
-  if (!field.dataset.typing && field.value !== value) field.value = value;
 }

@@ -65,18 +65,19 @@ export class Picker {
     this.#pointer = new PointerControl(parts, {
       onHover: (point) => this.#status.hover(point),
       onPick: (found) => this.#focusPick(found),
-      onFull: () => edits.sayFull(),
+      onFull: (tool) => edits.sayFull(tool),
     });
     this.#panel = new Panel(parts, {
-      removePair: (index) => edits.remove(index),
+      remove: (spot) => edits.remove(spot),
       applyRaw: (raw) => this.#applyRaw(raw),
     });
     this.#toolbar = new Toolbar({
       undo: () => edits.undo(),
       redo: () => edits.redo(),
-      add: () => edits.add(),
+      add: () => edits.add(this.#pointer.tool),
       remove: () => edits.removeSelected(),
       clear: () => edits.clear(),
+      tool: (tool) => this.#chooseTool(tool),
       hand: () => this.#toggleHand(),
       zoomIn: () => this.#stage.zoomBy(ZOOM_STEP),
       zoomOut: () => this.#stage.zoomBy(1 / ZOOM_STEP),
@@ -84,8 +85,11 @@ export class Picker {
       overlay: (kind) => this.#chooseOverlay(kind),
       opacity: (value) => (this.#overlay.opacity = value),
     });
-    const toggleOverlay = () => this.#chooseOverlay(this.#overlay.kind === "none" ? "mask" : "none");
-    new KeyboardControl(this.element, parts, this.#pointer, edits, toggleOverlay);
+    new KeyboardControl(this.element, parts, this.#pointer, edits, {
+      chooseTool: (tool) => this.#chooseTool(tool),
+      toggleOverlay: () => this.#chooseOverlay(this.#overlay.kind === "none" ? "mask" : "none"),
+      type: (spot) => this.#panel.type(spot),
+    });
   }
 
   start() {
@@ -121,7 +125,7 @@ export class Picker {
   }
 
   #changed(change) {
-    if (change === "pairs") {
+    if (change === "drags") {
       if (this.#storage.follow()) this.#picture.rememberSize();
       this.#panel.update();
     }
@@ -143,6 +147,11 @@ export class Picker {
     this.#showState();
   }
 
+  #chooseTool(tool) {
+    this.#pointer.tool = tool;
+    this.#showState();
+  }
+
   #chooseOverlay(kind) {
     this.#overlay.kind = kind;
     this.#showState();
@@ -150,7 +159,8 @@ export class Picker {
   }
 
   #focusPick(found) {
-    if (found.kind === "end") this.#stage.focus(found.index, found.end);
+    if (found.kind === "end") this.#stage.focus(found);
+    else if (found.kind === "pair") this.#stage.focus(this.#model.selection);
     else this.#stage.focus();
   }
 
@@ -164,8 +174,9 @@ export class Picker {
     this.#toolbar.update({
       canUndo: model.canUndo,
       canRedo: model.canRedo,
-      hasPairs: model.pairs.length > 0,
+      isEmpty: model.isEmpty,
       hasSelection: model.selection !== null,
+      tool: this.#pointer.tool,
       hand: this.#pointer.hand,
       zoom: this.#stage.view.zoom,
       overlay: this.#overlay.kind,

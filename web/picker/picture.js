@@ -75,7 +75,7 @@ export class Picture {
     if (loaded) image.src = loaded.src;
     this.#stage.picture = loaded && { width: size[0], height: size[1] };
     if (loaded && found.ran && !found.ran.copy) this.#host.keepCopy(found, smallCopy(loaded), size);
-    if (!this.#host.property(SIZE_PROPERTY) && this.#model.pairs.length) this.rememberSize();
+    if (!this.#host.property(SIZE_PROPERTY) && !this.#model.isEmpty) this.rememberSize();
     this.#show();
     this.#events.onSize();
     this.#events.onLoad();
@@ -106,7 +106,7 @@ export class Picture {
   #showSizeChange() {
     const { picture } = this.#stage;
     const size = this.#host.property(SIZE_PROPERTY);
-    const comparable = picture && this.#found?.exact && this.#model.pairs.length && Array.isArray(size);
+    const comparable = picture && this.#found?.exact && !this.#model.isEmpty && Array.isArray(size);
     if (!comparable || (size[0] === picture.width && size[1] === picture.height)) {
       this.#notices.set("size", null);
       return;

@@ -4,6 +4,8 @@ import { Fingers } from "./fingers.js";
 import { toPicture } from "./geometry.js";
 import { follow } from "./gesture.js";
 import { hitTest } from "./hit.js";
+import { mainSpot } from "./points.js";
+import { toolOf } from "./tools.js";
 
 const START_DISTANCE = 3;
 const WHEEL_STEP = 1.0015;
@@ -14,6 +16,8 @@ const MIDDLE_HELD = 4;
 export class PointerControl {
   /** When on, a press on the picture pans it. */
   #hand = false;
+  /** @type {"drag"|"anchor"|"add"|"leave_out"} what a press on the picture makes */
+  #tool = "drag";
   #model;
   #stage;
   #host;
@@ -25,8 +29,9 @@ export class PointerControl {
 
   /**
    * @param {{host: import("./host.js").Host, model: object, stage: object}} parts of the picker
-   * @param {{onHover: (point: object|null) => void, onPick: (found: object) => void, onFull: () => void}} events where
-   *   the pointer is (normalised), what it has taken hold of, that there are as many pairs as are allowed
+   * @param {{onHover: (point: object|null) => void, onPick: (found: object) => void, onFull: (tool: string) => void}}
+   *   events where the pointer is (normalised), what it has taken hold of, that there are as many as are allowed of what
+   *   a tool makes
    */
   constructor({ host, model, stage }, events) {
     this.#model = model;
@@ -58,6 +63,17 @@ export class PointerControl {
   toggleHand() {
     this.#hand = !this.#hand;
     this.#stage.element.dataset.cursor = this.#hand ? "pan" : "draw";
+  }
+
+  get tool() {
+    return this.#tool;
+  }
+
+  /** Chooses what a press makes; the hand lets go. */
+  set tool(tool) {
+    this.#tool = tool;
+    this.#hand = false;
+    this.#stage.element.dataset.cursor = "draw";
   }
 
   /** Breaks the gesture off and takes back what it did. @returns {boolean} whether there was one */
@@ -95,21 +111,27 @@ export class PointerControl {
     const { element } = this.#stage;
     element.setPointerCapture(event.pointerId);
     const pans = this.#hand || event.button === MIDDLE;
-    const found = pans ? { kind: "pan" } : (hitTest(at, event.pointerType, this.#model, this.#stage) ?? { kind: "draw" });
+    const tool = toolOf(event, this.#tool);
+    const found = pans ? { kind: "pan" } : (this.#under(at, event, tool) ?? { kind: tool === "drag" ? "draw" : "put" });
     this.#gesture = {
       ...found,
+      tool,
       pointer: event.pointerId,
       start: at,
       last: at,
       key: `gesture-${(this.#serial += 1)}`,
-      from: this.#model.pairs[found.index] ?? null,
+      from: found.index === undefined ? null : this.#model.holderOf({ end: "target", ...found }),
       moved: false,
       changed: false,
     };
     if (pans) element.classList.add("ad-panning");
     if (found.kind === "end") this.#model.select({ index: found.index, end: found.end });
-    if (found.kind === "pair") this.#model.select({ index: found.index, end: "target" });
+    if (found.kind === "pair") this.#model.select(mainSpot(this.#model.pairs, found.index));
     this.#events.onPick(found);
+  }
+
+  #under(at, { pointerType }, tool) {
+    return hitTest(at, pointerType, tool === "drag", this.#model, this.#stage);
   }
 
   #startPinch(event) {
@@ -134,7 +156,7 @@ export class PointerControl {
       return;
     }
     if (event.buttons & MIDDLE_HELD) this.#host.passPointer(event);
-    this.#showCursor(at, event.pointerType);
+    this.#showCursor(at, event);
   }
 
   #follow(gesture, at, snap) {
@@ -143,9 +165,13 @@ export class PointerControl {
       if (distance < START_DISTANCE) return;
       gesture.moved = true;
     }
+    this.#carry(gesture, at, snap);
+  }
+
+  #carry(gesture, at, snap) {
     if (!follow(gesture, at, snap, this.#model, this.#stage)) {
       this.#gesture = null;
-      this.#events.onFull();
+      this.#events.onFull(gesture.tool);
     }
     gesture.last = at;
   }
@@ -159,12 +185,14 @@ export class PointerControl {
     this.#fingers.lift(event.pointerId);
     const gesture = this.#gesture;
     if (!gesture || gesture.pointer !== event.pointerId) return;
+    if (gesture.kind === "put" && !gesture.moved) this.#carry(gesture, gesture.start, false);
     this.#gesture = null;
     this.#stage.element.classList.remove("ad-panning");
     if (gesture.kind === "draw" && !gesture.moved) this.#model.select(null);
     this.#model.settle();
     if (gesture.changed) {
-      if (gesture.index >= 0) this.#events.onPick({ ...gesture, kind: "end", end: gesture.end ?? "target" });
+      const end = gesture.end ?? mainSpot(this.#model.pairs, gesture.index).end;
+      this.#events.onPick({ kind: "end", index: gesture.index, end });
       this.#host.commit();
     }
   }
@@ -189,8 +217,8 @@ export class PointerControl {
     this.#stage.zoomBy(Math.max(1, view.zoom * factor) / view.zoom, this.#stage.pointOf(event));
   }
 
-  #showCursor(at, type) {
-    const found = this.#hand ? { kind: "pan" } : hitTest(at, type, this.#model, this.#stage);
+  #showCursor(at, event) {
+    const found = this.#hand ? { kind: "pan" } : this.#under(at, event, toolOf(event, this.#tool));
     this.#stage.element.dataset.cursor = found?.kind ?? "draw";
   }
 }

@@ -1,5 +1,6 @@
 /** The drawing area: picture, overlay and marks, and where on it things lie. Reads the model, never changes it. */
 
+import { ClickMark } from "./clickmark.js";
 import { html, svg } from "./dom.js";
 import { FITTED, frameOf, shorterSide, toStage, zoomAt } from "./geometry.js";
 import { Mark, TARGET_RADIUS } from "./mark.js";
@@ -15,7 +16,11 @@ export class Stage {
   #model;
   #onViewChange;
   #view = { ...FITTED };
-  #marks = [];
+  /** Of the pairs, and over them of the clicks: marks, their layer, and that of the inputs for their points. */
+  #layers = {
+    pairs: { Mark, marks: [], drawn: svg("g"), inputs: html("div", { role: "group", "aria-label": text("pairs") }) },
+    clicks: { Mark: ClickMark, marks: [], drawn: svg("g"), inputs: html("div", { role: "group", "aria-label": text("clicks") }) },
+  };
   #size = { width: 1, height: 1 };
   #pending = 0;
 
@@ -29,11 +34,12 @@ export class Stage {
     this.image = html("img", { class: "ad-picture", alt: "", draggable: "false" });
     this.overlay = html("canvas", { class: "ad-overlay", "aria-hidden": "true" });
     this.empty = html("div", { class: "ad-empty" });
-    this.marks = svg("svg", { class: "ad-marks", "aria-hidden": "true" });
+    const { pairs, clicks } = this.#layers;
+    this.marks = svg("svg", { class: "ad-marks", "aria-hidden": "true" }, pairs.drawn, clicks.drawn);
     // What takes the focus are invisible inputs over the drawing: pages leave undo and single-key shortcuts to an
     // <input> that has the focus, ComfyUI's among them, and screen readers know what to do with one.
     this.ground = html("input", { type: "button", class: "ad-ground", "aria-label": text("stage") });
-    this.points = html("div", { class: "ad-points", role: "group", "aria-label": text("pairs") });
+    this.points = html("div", { class: "ad-points" }, pairs.inputs, clicks.inputs);
     const layers = [this.image, this.overlay, this.empty, this.marks, this.ground, this.points];
     this.element = html("div", { class: "ad-stage" }, ...layers);
     for (const type of ["focusin", "focusout"]) {
@@ -130,10 +136,15 @@ export class Stage {
     this.draw();
   }
 
-  /** Gives the focus to a point, or to the picture as a whole when there is no such point. */
-  focus(index = -1, end = "target") {
+  /**
+   * Gives the focus to a point, or to the picture as a whole when there is no such point.
+   * @param {import("./points.js").Spot|null} spot
+   */
+  focus(spot = null) {
     this.#drawNow();
-    (this.#marks[index]?.inputs[end] ?? this.ground).focus({ preventScroll: true });
+    const { marks } = this.#layers[spot?.end === "click" ? "clicks" : "pairs"];
+    const input = spot && marks[spot.index]?.inputs[spot.end].element;
+    (input ?? this.ground).focus({ preventScroll: true });
   }
 
   get hasFocus() {
@@ -150,9 +161,10 @@ export class Stage {
     cancelAnimationFrame(this.#pending);
     this.#pending = 0;
     this.#placeLayers();
-    const { pairs, selection } = this.#model;
-    this.#haveMarks(pairs.length);
-    pairs.forEach((pair, index) => this.#marks[index].draw(pair, selection, this));
+    for (const [list, layer] of Object.entries(this.#layers)) {
+      this.#haveMarks(layer, this.#model[list].length);
+      for (const mark of layer.marks) mark.draw(this.#model, this);
+    }
   }
 
   #placeLayers() {
@@ -165,18 +177,18 @@ export class Stage {
     this.image.style.imageRendering = enlarged > 6 ? "pixelated" : "auto";
   }
 
-  #haveMarks(count) {
-    while (this.#marks.length > count) {
-      const mark = this.#marks.pop();
+  #haveMarks({ Mark: Kind, marks, drawn, inputs }, count) {
+    while (marks.length > count) {
+      const mark = marks.pop();
       // A point that goes while it has the focus hands it on: the next Ctrl+Z must not end up with the page.
       if (mark.hasFocus) this.ground.focus({ preventScroll: true });
       mark.remove();
     }
-    while (this.#marks.length < count) {
-      const mark = new Mark(this.#marks.length);
-      this.#marks.push(mark);
-      this.marks.append(mark.group);
-      this.points.append(mark.inputs.handle, mark.inputs.target);
+    while (marks.length < count) {
+      const mark = new Kind(marks.length);
+      marks.push(mark);
+      drawn.append(mark.group);
+      inputs.append(...Object.values(mark.inputs).map((input) => input.element));
     }
   }
 }

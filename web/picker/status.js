@@ -1,6 +1,7 @@
 /** The line below the picture, and what is read out. */
 
 import { html } from "./dom.js";
+import { nameOf } from "./naming.js";
 import { isOutside } from "./points.js";
 import { describePoint } from "./position.js";
 import { text } from "./text.js";
@@ -34,14 +35,11 @@ export class Status {
   }
 
   update() {
-    const { selection, pairs } = this.#model;
+    const { selection } = this.#model;
     const parts = [];
     if (this.#hover && !this.#isDrawing()) parts.push(describePoint(this.#hover, this.#stage.picture));
-    const chosen = selection && pairs[selection.index]?.[selection.end];
-    if (chosen) {
-      const label = text(`${selection.end}Label`, { number: selection.index + 1 });
-      parts.push(`${label}: ${describePoint(chosen, this.#stage.picture)}`);
-    }
+    const chosen = selection && this.#model.pointAt(selection);
+    if (chosen) parts.push(`${nameOf(this.#model, selection)}: ${describePoint(chosen, this.#stage.picture)}`);
     this.#readout.textContent = parts.join("  ·  ");
   }
 

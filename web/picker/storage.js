@@ -43,16 +43,15 @@ export class DragStorage {
   #take(stored) {
     this.#text = stored;
     try {
-      const { pairs, clamped } = parse(stored);
-      this.#model.replace(pairs);
-      if (!clamped.length) return;
+      const { clamped, ...drags } = parse(stored);
+      this.#model.replace(drags);
+      if (clamped.pairs.length + clamped.clicks.length === 0) return;
       this.#write();
-      const numbers = clamped.map((index) => index + 1).join(", ");
-      const clear = () => this.#notices.set("clamped", null);
-      this.#notices.set("clamped", { text: text("clamped", { numbers }), kind: "warning", onDismiss: clear });
+      const onDismiss = () => this.#notices.set("clamped", null);
+      this.#notices.set("clamped", { text: toldOf(clamped), kind: "warning", onDismiss });
     } catch (error) {
       if (!(error instanceof StoredValueError)) throw error;
-      this.#model.replace([]);
+      this.#model.replace({ pairs: [], clicks: [] });
       this.#host.setProperty(BROKEN_PROPERTY, { text: String(stored), reason: error.reason, detail: error.detail });
       this.#write();
     }
@@ -73,4 +72,13 @@ export class DragStorage {
     };
     this.#notices.set("broken", message || null);
   }
+}
+
+/** Which drags and clicks were put on the edge, in words. */
+function toldOf({ pairs, clicks }) {
+  const numbers = (indices) => indices.map((index) => index + 1).join(", ");
+  const sentences = [];
+  if (pairs.length) sentences.push(text("clamped", { numbers: numbers(pairs) }));
+  if (clicks.length) sentences.push(text("clampedClicks", { numbers: numbers(clicks) }));
+  return sentences.join(" ");
 }

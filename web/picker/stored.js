@@ -1,9 +1,9 @@
-/** The text that a node stores: reading what may come from anywhere, and writing. Pairs are as in points.js. */
+/** The text that a node stores: reading what may come from anywhere, and writing. Pairs and clicks as in points.js. */
 
-import { intoReach, MAX_PAIRS, ontoPicture } from "./points.js";
+import { intoReach, KINDS, MAX_CLICKS, MAX_GROUP, MAX_PAIRS, MOTIONS, ontoPicture, rounded } from "./points.js";
 
-const VERSION = 1;
-const DIGITS = 6;
+/** The second has groups, motions and clicks; the first is written where there are none, for older releases. */
+const NEWEST = 2;
 
 /** A stored text that could not be read. `reason` is a key of text.js, `detail` goes into its sentence. */
 export class StoredValueError extends Error {
@@ -14,19 +14,26 @@ export class StoredValueError extends Error {
   }
 }
 
+/**
+ * @typedef {object} Drags
+ * @property {object[]} pairs
+ * @property {object[]} clicks
+ */
+
 const isSamePoint = (a, b) => a.x === b.x && a.y === b.y;
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 /**
  * Reads the stored text.
  * @param {string} text
- * @returns {{pairs: object[], clamped: number[]}} the pairs, and the indices of those whose handle lay outside of
- *   the picture (or whose target lay too far outside) and was put on the edge.
+ * @returns {Drags & {clamped: {pairs: number[], clicks: number[]}}} with the indices of those that lay outside of the
+ *   picture (a target: too far outside) and were put on the edge.
  * @throws {StoredValueError}
  */
 export function parse(text) {
   if (typeof text !== "string") throw new StoredValueError("brokenJson");
-  if (!text.trim()) return { pairs: [], clamped: [] };
+  const clamped = { pairs: [], clicks: [] };
+  if (!text.trim()) return { pairs: [], clicks: [], clamped };
   let data;
   try {
     data = JSON.parse(text);
@@ -34,45 +41,85 @@ export function parse(text) {
     throw new StoredValueError("brokenJson");
   }
   if (data === null || typeof data !== "object" || Array.isArray(data)) throw new StoredValueError("brokenShape");
-  if (!Number.isInteger(data.version)) throw new StoredValueError("brokenShape");
-  if (data.version > VERSION) throw new StoredValueError("brokenNewer", { version: data.version });
-  if (data.version < VERSION) throw new StoredValueError("brokenOlder", { version: data.version });
-  if (!Array.isArray(data.pairs)) throw new StoredValueError("brokenShape");
-  if (data.pairs.length > MAX_PAIRS) throw new StoredValueError("brokenTooMany", { count: data.pairs.length });
-  const clamped = [];
-  const pairs = data.pairs.map((raw, index) => {
-    const handle = readPoint(raw?.handle, index, "handle");
-    const target = readPoint(raw?.target, index, "target");
-    const radius = raw.radius ?? null;
-    if (radius !== null && !(isNumber(radius) && radius > 0)) {
-      throw new StoredValueError("brokenRadius", { number: index + 1 });
-    }
-    const pair = { handle: ontoPicture(handle), target: intoReach(target), radius };
-    if (!isSamePoint(pair.handle, handle) || !isSamePoint(pair.target, target)) clamped.push(index);
+  const { version } = data;
+  if (!Number.isInteger(version)) throw new StoredValueError("brokenShape");
+  if (version > NEWEST) throw new StoredValueError("brokenNewer", { version });
+  if (version < 1) throw new StoredValueError("brokenOlder", { version });
+  if (version === 1 && data.clicks != null) throw new StoredValueError("brokenMixed", { what: "clicks" });
+  const pairs = listOf(data.pairs, MAX_PAIRS, "brokenTooMany").map((raw, index) => {
+    const [pair, isMoved] = readPair(raw, index, version);
+    if (isMoved) clamped.pairs.push(index);
     return pair;
   });
-  return { pairs, clamped };
+  const clicks = listOf(data.clicks ?? [], MAX_CLICKS, "brokenTooManyClicks").map((raw, index) => {
+    const [click, isMoved] = readClick(raw, index);
+    if (isMoved) clamped.clicks.push(index);
+    return click;
+  });
+  return { pairs, clicks, clamped };
 }
 
-function readPoint(raw, index, end) {
-  if (!Array.isArray(raw) || raw.length !== 2 || !raw.every(isNumber)) {
-    throw new StoredValueError(end === "handle" ? "brokenHandle" : "brokenTarget", { number: index + 1 });
+function listOf(value, most, reason) {
+  if (!Array.isArray(value)) throw new StoredValueError("brokenShape");
+  if (value.length > most) throw new StoredValueError(reason, { count: value.length });
+  return value;
+}
+
+/** @returns {[object, boolean]} the pair, and whether it had to be moved */
+function readPair(raw, index, version) {
+  const number = index + 1;
+  const handle = readPoint(raw?.handle, "brokenHandle", number);
+  const target = readPoint(raw?.target, "brokenTarget", number);
+  const radius = raw.radius ?? null;
+  if (radius !== null && !(isNumber(radius) && radius > 0)) throw new StoredValueError("brokenRadius", { number });
+  if (version === 1) {
+    for (const what of ["group", "motion"]) if (raw[what] != null) throw new StoredValueError("brokenMixed", { what });
   }
+  const motion = raw.motion ?? null;
+  if (motion !== null && !MOTIONS.includes(motion)) throw new StoredValueError("brokenMotion", { number });
+  const group = readGroup(raw.group, "brokenGroup", number);
+  const pair = { handle: ontoPicture(handle), target: intoReach(target), radius, group, motion };
+  return [pair, !isSamePoint(pair.handle, handle) || !isSamePoint(pair.target, target)];
+}
+
+/** @returns {[object, boolean]} the click, and whether it had to be moved */
+function readClick(raw, index) {
+  const number = index + 1;
+  const at = readPoint(raw?.at, "brokenClick", number);
+  if (!KINDS.includes(raw.kind)) throw new StoredValueError("brokenKind", { number });
+  const click = { at: ontoPicture(at), kind: raw.kind, group: readGroup(raw.group, "brokenClickGroup", number) };
+  return [click, !isSamePoint(click.at, at)];
+}
+
+function readGroup(raw, reason, number) {
+  const group = raw ?? null;
+  if (group === null || (Number.isInteger(group) && group >= 1 && group <= MAX_GROUP)) return group;
+  throw new StoredValueError(reason, { number, most: MAX_GROUP });
+}
+
+function readPoint(raw, reason, number) {
+  if (!Array.isArray(raw) || raw.length !== 2 || !raw.every(isNumber)) throw new StoredValueError(reason, { number });
   return { x: raw[0], y: raw[1] };
 }
 
-const rounded = (value) => Number(value.toFixed(DIGITS));
+const placed = (point) => [rounded(point.x), rounded(point.y)];
 
-/** The stored text of the pairs; empty for none, as a new node has it. */
-export function write(pairs) {
-  if (!pairs.length) return "";
+/** @param {Drags} drags @returns {string} what is stored of them; empty for none, as a new node has it */
+export function write({ pairs, clicks }) {
+  if (!pairs.length && !clicks.length) return "";
+  const isSecond = clicks.length > 0 || pairs.some(({ group, motion }) => group !== null || motion !== null);
   return JSON.stringify({
-    version: VERSION,
-    pairs: pairs.map(({ handle, target, radius }) => ({
-      handle: [rounded(handle.x), rounded(handle.y)],
-      target: [rounded(target.x), rounded(target.y)],
+    version: isSecond ? 2 : 1,
+    pairs: pairs.map(({ handle, target, radius, group, motion }) => ({
+      handle: placed(handle),
+      target: placed(target),
       ...(radius === null ? {} : { radius: rounded(radius) }),
+      ...(group === null ? {} : { group }),
+      ...(motion === null ? {} : { motion }),
     })),
+    ...(clicks.length === 0
+      ? {}
+      : { clicks: clicks.map(({ at, kind, group }) => ({ at: placed(at), kind, ...(group === null ? {} : { group }) })) }),
   });
 }
 
@@ -82,7 +129,7 @@ export function write(pairs) {
  */
 export function canonical(stored) {
   try {
-    return write(parse(stored).pairs);
+    return write(parse(stored));
   } catch (error) {
     if (!(error instanceof StoredValueError)) throw error;
     return null;

@@ -1,0 +1,35 @@
+/** What points and marks are called, in the user's words. */
+
+import { isAnchor } from "./points.js";
+import { text } from "./text.js";
+
+const KINDS = { add: "kindAdd", leave_out: "kindLeaveOut" };
+const MOTIONS = { move: "motionMove", reshape: "motionReshape" };
+
+/** @param {"add"|"leave_out"} kind of a click */
+export function kindName(kind) {
+  return text(KINDS[kind]);
+}
+
+/** @param {"move"|"reshape"|null} motion of a pair */
+export function motionName(motion) {
+  return text(MOTIONS[motion] ?? "motionAuto");
+}
+
+/** @param {object} model @param {import("./points.js").Spot} spot */
+export function nameOf(model, spot) {
+  const { index, end } = spot;
+  const number = index + 1;
+  const holder = model.holderOf(spot);
+  if (end === "click") return text("clickLabel", { number, kind: kindName(holder.kind) });
+  if (isAnchor(holder)) return text(end === "handle" ? "anchorLabel" : "anchorTargetLabel", { number });
+  return text(`${end}Label`, { number });
+}
+
+/** The pair or click that a spot is of, as a whole. */
+export function wholeOf(model, spot) {
+  const number = spot.index + 1;
+  const holder = model.holderOf(spot);
+  if (spot.end === "click") return text("clickLabel", { number, kind: kindName(holder.kind) });
+  return text(isAnchor(holder) ? "anchorLabel" : "dragLabel", { number });
+}
