@@ -121,7 +121,7 @@ class World:
             for at, (material, members) in enumerate(grouped(parts)):
                 name = _name(number, at)
                 bsdf = mi.load_dict(surfaces.surface(material, mi))
-                content[name] = surfaces.shape(merged([parts[at_].mesh for at_ in members]), bsdf, name, mi)
+                content[name] = surfaces.shape(merged([parts[one].mesh for one in members]), bsdf, name, mi)
                 starts = np.cumsum([0, *(len(parts[member].mesh.faces) for member in members[:-1])])
                 self.where[name] = number, np.array(members), starts
         for at, light in enumerate(stage.lights):
