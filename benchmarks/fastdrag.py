@@ -31,6 +31,22 @@ import torch
 Point = tuple[float, float]
 
 
+def positions_of(mask: np.ndarray) -> np.ndarray:
+    """(n, 2) int: the cells (x, y) of a region (h, w) bool in reading order."""
+    ys, xs = np.nonzero(mask)
+    return np.stack([xs, ys], axis=1)
+
+
+def from_handles(
+    positions: np.ndarray, handles: Sequence[Point], targets: Sequence[Point]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Handles (m, 2), drags (m, 2); the ways (n, m, 2) and distances (n, m) of positions (n, 2) from each handle."""
+    starts = np.asarray(handles, dtype=np.float64)
+    ways = np.asarray(targets, dtype=np.float64) - starts
+    difference = positions[:, None] - starts[None]
+    return starts, ways, difference, np.linalg.norm(difference, axis=-1)
+
+
 def warp_vectors(
     mask: np.ndarray, handles: Sequence[Point], targets: Sequence[Point], stretch: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -44,16 +60,12 @@ def warp_vectors(
     Returns:
         positions (n, 2) int and vectors (n, 2) float64, both (x, y), in reading order.
     """
-    ys, xs = np.nonzero(mask)
-    positions = np.stack([xs, ys], axis=1)
+    positions = positions_of(mask)
     if not len(positions):
         return positions, np.zeros((0, 2))
     low, high = positions.min(0), positions.max(0)
     centre, radius = (low + high) / 2, float(np.hypot(*(high - low))) / 2
-    starts = np.asarray(handles, dtype=np.float64)
-    ways = np.asarray(targets, dtype=np.float64) - starts
-    difference = positions[:, None] - starts[None]
-    distance = np.linalg.norm(difference, axis=-1)
+    starts, ways, difference, distance = from_handles(positions, handles, targets)
     # A position on a handle follows that handle alone.
     weights = 1 / np.maximum(distance, 1e-9)
     weights = weights / weights.sum(1, keepdims=True)

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from .fastdrag import Point, fill_null, relocate
+from .fastdrag import Point, fill_null, from_handles, positions_of, relocate
 
 BETA = 1.0
 ETA = 0.3
@@ -46,14 +46,10 @@ def field(
     Returns:
         positions (n, 2) int and displacements (n, 2) float64, both (x, y), in reading order.
     """
-    ys, xs = np.nonzero(mask)
-    positions = np.stack([xs, ys], axis=1)
+    positions = positions_of(mask)
     if not len(positions):
         return positions, np.zeros((0, 2))
-    starts = np.asarray(handles, dtype=np.float64)
-    ways = np.asarray(targets, dtype=np.float64) - starts
-    difference = positions[:, None] - starts[None]
-    distance = np.linalg.norm(difference, axis=-1)
+    starts, ways, difference, distance = from_handles(positions, handles, targets)
     owner = distance.argmin(1)
     rows = np.arange(len(positions))
     distance = distance[rows, owner]

@@ -7,32 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from benchmarks.scene import load_scene
 from core.space.points import parse_points
+from tests.tools.pixels import grown, load, shifted, shrunk
 from tools.scenes.__main__ import main
 from tools.scenes.blend import match_colour
 from tools.scenes.compose import Layer, render
 from tools.scenes.cutouts import Cutout, CutoutError, rendered, soft_mask
-from tools.scenes.drag import shifted
 from tools.scenes.photographic import Stock, load_stock, make_picture, make_scene, place, shadow_reach, write_pictures
 
 FILES = ("source.png", "target.png", "object_mask.png", "target_mask.png", "points.json", "meta.json")
 COUNT = 8
-
-
-def load(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path)).astype(int)
-
-
-def grown(mask: np.ndarray, by: int) -> np.ndarray:
-    image = Image.fromarray(mask.astype(np.uint8) * 255)
-    return np.asarray(image.filter(ImageFilter.MaxFilter(2 * by + 1))) > 0
-
-
-def shrunk(mask: np.ndarray, by: int) -> np.ndarray:
-    return ~grown(~mask, by)
 
 
 def disc(side: int, colour: tuple[int, int, int]) -> np.ndarray:

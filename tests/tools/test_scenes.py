@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from core.space.points import parse_points
+from tests.tools.pixels import grown, load, shifted
 from tools.scenes.__main__ import main
 
 COUNT = 8
@@ -26,27 +26,6 @@ PUBLISHED = {
         ((0.310546875, 0.654296875), (0.208984375, 0.599609375)), "twitter_1F6A0", 5869,
     ),
 }  # fmt: skip
-
-
-def load(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path)).astype(int)
-
-
-def shifted(mask: np.ndarray, dx: int, dy: int) -> np.ndarray:
-    """``mask`` moved right and down; what leaves the image is dropped."""
-    out = np.zeros_like(mask)
-    ys, xs = np.nonzero(mask)
-    keep = (xs + dx >= 0) & (xs + dx < mask.shape[1]) & (ys + dy >= 0) & (ys + dy < mask.shape[0])
-    out[ys[keep] + dy, xs[keep] + dx] = True
-    return out
-
-
-def grown(mask: np.ndarray, by: int) -> np.ndarray:
-    out = mask.copy()
-    for dy in range(-by, by + 1):
-        for dx in range(-by, by + 1):
-            out |= shifted(mask, dx, dy)
-    return out
 
 
 @pytest.fixture(scope="module", params=["validation", "test"])

@@ -19,6 +19,7 @@ from tools.worlds.camera import Camera
 from tools.worlds.families import FAMILIES
 from tools.worlds.mesh import Part
 from tools.worlds.package import Library, PackageError
+from tools.worlds.shares import Share
 from tools.worlds.stage import Stage
 
 CUBE = "".join(f"v {x} {y} {z}\n" for x in (0, 1) for y in (0, 1) for z in (0, 1)) + (
@@ -232,6 +233,35 @@ def test_pairs_go_on_and_note_broken_seeds(arrays: dict, tmp_path: Path, monkeyp
     assert json.loads((tmp_path / "slide_0003/meta.json").read_text())["seconds"] >= 0
     with pytest.raises(ValueError, match=f"must be one of {', '.join(FAMILIES)}"):
         pairs.render_pairs(tmp_path, "test", ["glide"], 4, 0, None, 64, 8)
+
+
+def test_two_processes_share_pairs(arrays: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second runs while the first is at its first pair, and finds a seed that fails."""
+    asked: list[int] = []
+    counts: list[tuple[int, int]] = []
+
+    def render(number: int) -> None:
+        counts.append(pairs.render_pairs(tmp_path, "test", ["slide"], 4, 0, None, 64, 8, Share(number, 2)))
+
+    def make(family, part, seed, library, size, samples):
+        asked.append(seed)
+        if seed == 0:
+            render(1)
+        if seed == 2:
+            raise pairs.StageError("no room")
+        return arrays, [((18, 32), (38, 32))], {"family": family, "seed": seed}
+
+    monkeypatch.setattr(pairs, "make_pair", make)
+    render(0)
+    assert asked == [0, 1, 2, 3, 4], "each seed once, and one more for the one that failed"
+    assert counts == [(3, 1), (1, 0)]
+    assert sorted(path.name for path in tmp_path.glob("*slide*")) == [f"slide_000{seed}" for seed in (0, 1, 3, 4)]
+    assert len(records.read(tmp_path / "broken.jsonl")) == 1
+
+
+def test_shares_are_whole_and_apart() -> None:
+    owned = [[at for at in range(10) if Share(number, 3).owns(at)] for number in range(3)]
+    assert sorted(sum(owned, [])) == list(range(10)) and max(map(len, owned)) - min(map(len, owned)) <= 1
 
 
 def empty_stage(meta: dict) -> Stage:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from scipy import ndimage
 
 from benchmarks.scene import load_scene
 from tools.worlds import cutouts, pairs, records, renderer, training, without
+from tools.worlds.__main__ import main
 from tools.worlds.camera import Camera
 from tools.worlds.develop import develop, exposure
 from tools.worlds.families import StageError, draw_stage
@@ -201,6 +205,55 @@ def test_training_picture_has_its_row(tmp_path: Path) -> None:
     assert row["seed"] == 0 and row["size"] == 32 and row["split"] == "train" and row["seconds"] > 0
     stage, without = training.draw_picture("train", 0, None, 32)
     assert np.array_equal(picture, training.photograph(stage, 4, 0, without)), "a seed gives one picture"
+
+
+def test_processes_make_the_pictures_that_one_makes(tmp_path: Path) -> None:
+    command = ["--split", "train", "--pictures", "2", "--size", "24", "--samples", "1", "--no-package"]
+    for processes in (1, 2):
+        out = ["--variant", "scalar_rgb", "--processes", str(processes), "--out", str(tmp_path / str(processes))]
+        main([*command, *out])
+    for name in ("00/000000.png", "00/000001.png"):
+        one, two = (np.asarray(Image.open(tmp_path / folder / name)) for folder in "12")
+        assert np.array_equal(one, two), name
+    assert sorted(row["seed"] for row in records.read(tmp_path / "2/index.jsonl")) == [0, 1]
+
+
+KERNELS = """
+import sys
+import numpy as np
+from tests.tools.test_worlds_rendered import checked_box, replace, renderer, Pose, Light, quad, Material, Part
+try:
+    renderer.start("llvm_ad_rgb", 1)
+except renderer.RendererError as error:
+    print("skip", error)
+    sys.exit()
+import drjit as dr
+dr.set_flag(dr.JitFlag.KernelHistory, True)
+first = checked_box(Pose((0.25, 0.2)))
+wall = Part(quad((-6, 1, 0), (12, 0, 0), (0, 0, 6), 1.0), Material((0.7, 0.2, 0.3), roughness=0.3))
+lamp = Light((1.5, -1.0, 2.5), (0.1, 0.0, 0.0), 0.4, (3.0, 5.0, 9.0))
+sky = np.random.default_rng(0).random((8, 16, 3)).astype(np.float32)
+second = replace(first, room=[*first.room, wall], lights=[lamp], sky=sky, bodies=first.bodies * 2)
+for stage in (first, second):
+    world = renderer.World(stage)
+    dr.kernel_history()
+    world.picture(4, 1)
+    world.pose(True)
+    world.picture(4, 1)
+    print(sum(not kernel["cache_hit"] for kernel in dr.kernel_history(types=[dr.KernelType.JIT])))
+    del world
+"""
+
+
+def test_one_compiled_kernel_serves_other_stages(tmp_path: Path) -> None:
+    """In a process of its own: a process has one variant, and here nothing may be left over of others' kernels."""
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run([sys.executable, "-c", KERNELS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    if done.stdout.startswith("skip"):
+        pytest.skip(done.stdout)
+    first, second = map(int, done.stdout.split())
+    assert first > 1 and second == 0
 
 
 def test_cutout_is_the_thing_alone() -> None:

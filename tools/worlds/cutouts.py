@@ -18,6 +18,7 @@ from .families import FAMILIES, StageError, facing, inner_state
 from .material import Array
 from .package import PACKAGE, Library
 from .renderer import World
+from .shares import ALONE, Share
 from .stage import Stage
 from .thing import OWN, Body, Pose
 
@@ -73,11 +74,11 @@ def cut_out(stage: Stage, samples: int, seed: int) -> Array:
 
 
 def render_cutouts(out: Path, part: str, first: int, count: int, library: Library | None, size: int,
-                   samples: int) -> tuple[int, int]:  # fmt: skip
+                   samples: int, share: Share = ALONE) -> tuple[int, int]:  # fmt: skip
     """Cut-outs ``first`` to ``first + count`` as ``out/<part>/NNNNN_<thing>.png`` with their credits beside them.
 
     Those that are there are kept. One that fails adds a row to ``broken.jsonl`` and is passed over from then on.
-    Returns how many were made and how many failed.
+    Returns how many ``share`` made and how many failed.
     """
     folder = out / part
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +86,7 @@ def render_cutouts(out: Path, part: str, first: int, count: int, library: Librar
     known = {row["seed"] for row in records.read(broken)}
     made = failed = 0
     for number in range(first, first + count):
-        if number in known or any(folder.glob(f"{number:05d}_*.png")):
+        if not share.owns(number) or number in known or any(folder.glob(f"{number:05d}_*.png")):
             continue
         try:
             stage, credit = draw_cutout(part, number, library, size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from .families import FAMILIES, StageError, draw_stage
 from .handles import HandleError, Pair
 from .package import Library
 from .renderer import World
+from .shares import ALONE, Share
 from .stage import Stage
 
 Array = np.ndarray
@@ -177,7 +177,7 @@ def make_pair(family: str, part: str, seed: int, library: Library | None, size: 
 def write_pair(folder: Path, arrays: dict[str, Array], pairs: list[Pair], meta: dict) -> None:
     """A scene folder in the format of ``benchmarks.scene`` with the masks and the flow of worlds beside it."""
     size = arrays["source"].shape[0]
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     images = {name: arrays[name] for name in ("source", "target", "moved", "moved_after")}
     images |= {"object_mask": arrays["moved"], "target_mask": arrays["moved_after"]}
     for name in ("changed", "light", "old_shadow", "new_shadow", "revealed"):
@@ -195,11 +195,12 @@ def _share(point: tuple[float, float], size: int) -> list[float]:
 
 
 def render_pairs(out: Path, part: str, families: list[str] | None, per_family: int, first: int,
-                 library: Library | None, size: int, samples: int) -> tuple[int, int]:  # fmt: skip
+                 library: Library | None, size: int, samples: int,
+                 share: Share = ALONE) -> tuple[int, int]:  # fmt: skip
     """``per_family`` scene folders ``out/FAMILY_SEED`` of every family; those that are there are kept.
 
-    A seed that fails is noted in ``out/broken.jsonl`` and the next one takes its place. Returns how many were made
-    and how many failed.
+    A seed that fails is noted in ``out/broken.jsonl`` and the next one takes its place. Of several processes each
+    takes what none has begun. Returns how many this one made and how many failed.
 
     Raises:
         ValueError: a family that isn't one.
@@ -209,15 +210,20 @@ def render_pairs(out: Path, part: str, families: list[str] | None, per_family: i
             raise ValueError(f"family is {family!r}; it must be one of {', '.join(FAMILIES)}.")
     out.mkdir(parents=True, exist_ok=True)
     broken = out / "broken.jsonl"
-    known = {(row["family"], row["seed"]) for row in records.read(broken)}
     made = failed = 0
     for family in families or FAMILIES:
         there, seed = 0, first
         while there < per_family:
-            folder = out / f"{family}_{seed:04d}"
-            if folder.exists():
+            folder, half = out / f"{family}_{seed:04d}", out / f".{family}_{seed:04d}"
+            if folder.exists() or not share.claims(half):
                 there += 1
-            elif (family, seed) not in known:
+            elif folder.exists():
+                # Another process put it there in between.
+                half.rmdir()
+                there += 1
+            elif any((row["family"], row["seed"]) == (family, seed) for row in records.read(broken)):
+                half.rmdir()
+            else:
                 began = time.perf_counter()
                 try:
                     arrays, pairs, meta = make_pair(family, part, seed, library, size, samples)
@@ -225,9 +231,8 @@ def render_pairs(out: Path, part: str, families: list[str] | None, per_family: i
                     failed += 1
                     row = {"family": family, "seed": seed, "error": f"{type(error).__name__}: {error}"}
                     records.add(broken, row)
+                    half.rmdir()
                 else:
-                    half = out / f".{folder.name}"
-                    shutil.rmtree(half, ignore_errors=True)
                     write_pair(half, arrays, pairs, {**meta, "seconds": round(time.perf_counter() - began, 1)})
                     half.rename(folder)
                     made, there = made + 1, there + 1

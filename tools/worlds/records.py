@@ -12,6 +12,6 @@ def read(path: Path) -> list[dict]:
 
 
 def add(path: Path, row: dict) -> None:
-    """One row more."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    """One row more, by one write to the file's end: rows of several processes do not mix."""
+    with path.open("ab", buffering=0) as file:
+        file.write((json.dumps(row) + "\n").encode())

@@ -15,6 +15,7 @@ from .families import FAMILIES, StageError, draw_stage, project
 from .material import Array
 from .package import Library
 from .renderer import World
+from .shares import ALONE, Share
 from .stage import Stage
 from .thing import Body
 
@@ -22,6 +23,7 @@ Rng = np.random.Generator
 REMOVED = 0.25
 ATTEMPTS = 12
 PER_FOLDER = 1000
+SAMPLES = 8
 
 
 def _shown(rng: Rng, stage: Stage) -> tuple[list[Body], int]:
@@ -118,12 +120,12 @@ def photograph(stage: Stage, samples: int, seed: int, without: tuple[int, ...] =
 
 
 def render_pictures(
-    out: Path, part: str, first: int, count: int, library: Library | None, size: int, samples: int
+    out: Path, part: str, first: int, count: int, library: Library | None, size: int, samples: int, share: Share = ALONE
 ) -> tuple[int, int]:
     """Pictures of seeds ``first`` to ``first + count`` as ``out/NN/NNNNNN.png``; those that are there are kept.
 
     Each adds a line to ``out/index.jsonl``; a seed that fails adds one with its error to ``out/broken.jsonl`` and is
-    passed over from then on. Returns how many were made and how many failed.
+    passed over from then on. Returns how many ``share`` made and how many failed.
     """
     out.mkdir(parents=True, exist_ok=True)
     broken = out / "broken.jsonl"
@@ -131,7 +133,7 @@ def render_pictures(
     made = failed = 0
     for seed in range(first, first + count):
         path = out / f"{seed // PER_FOLDER:02d}" / f"{seed:06d}.png"
-        if path.exists() or seed in known:
+        if not share.owns(seed) or path.exists() or seed in known:
             continue
         began = time.perf_counter()
         try:
