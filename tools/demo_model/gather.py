@@ -55,7 +55,9 @@ def photographic(folder: Path) -> list[Source]:
     """Pictures of ``python -m tools.scenes --kind photographic --pictures`` and their bare backgrounds."""
     found = []
     for name, domain in (("picture", "photographic"), ("bare", "bare")):
-        found += [Source(Row(domain, f"{name}/{path.name}"), _file(path)) for path in sorted(folder.glob(f"{name}/*.png"))]
+        found += [
+            Source(Row(domain, f"{name}/{path.name}"), _file(path)) for path in sorted(folder.glob(f"{name}/*.png"))
+        ]
     return found
 
 

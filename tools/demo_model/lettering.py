@@ -97,6 +97,7 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
 
 def sources(split: str, count: int) -> list[Source]:
     """So many pictures of letters of many sizes, for training."""
+
     def reader(number: int):
         def read() -> Tensor:
             return torch.from_numpy(lettered(np.random.default_rng([SEEDS[split], number])).picture.copy())

@@ -186,7 +186,9 @@ class Network(nn.Module):
         )  # fmt: skip
         self.mid_block = Middle(widths[-1], time, heads[-1])
         self.up_blocks = nn.ModuleList(
-            Level([(hidden + skip, out) for hidden, skip, out in level], time, heads[last - number], False, number < last)
+            Level(
+                [(hidden + skip, out) for hidden, skip, out in level], time, heads[last - number], False, number < last
+            )
             for number, level in enumerate(layout.ups())
         )
         self.conv_norm_out = nn.GroupNorm(GROUPS, widths[0])

@@ -26,7 +26,7 @@ from .packs import PackError, Row
 from .weights import FOLDER, autoencoder_state
 
 LATENTS, PICTURES = 6000, 380
-"""Pictures a pack: 49 MB of latents of 256 px; of pictures as many as stay under the limit unless they are all noise."""
+"""Pictures a pack: 49 MB of latents of 256 px; of pictures as many as stay under the limit unless all are noise."""
 
 
 def twice(sources: list[Source], mirrored: bool = True) -> list[Source]:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser, until: int, batch: int, rate:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="auto takes an accelerator where there is one")
     parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto",
-                        help="of the forward pass; auto is bfloat16 where device or processor computes in it")  # fmt: skip
+                        help="of the forward pass; auto is bfloat16 where the device computes in it")  # fmt: skip
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--compile", action="store_true", help="by torch.compile")
     parser.add_argument("--save-every", type=float, default=3.0, metavar="MINUTES")

@@ -1,7 +1,7 @@
 """Train the autoencoder on packs of pictures, in pieces: exactly resumable, on any device.
 
-    python -m tools.demo_model.train_autoencoder --packs PICTURES --validation PICTURES2 --start tools/demo_model/weights \
-        --decoder-only --log-error --out RUN --until 200000 --minutes 9
+    python -m tools.demo_model.train_autoencoder --packs PICTURES --validation VALIDATION --out RUN \
+        --start tools/demo_model/weights --decoder-only --log-error --until 200000 --minutes 9
 
 With ``--decoder-only`` the latents stay what they are, and so the U-Net that was trained on them.
 """
@@ -85,7 +85,9 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The command's."""
     parser = argparse.ArgumentParser(prog="python -m tools.demo_model.train_autoencoder", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("--packs", type=Path, required=True, help="training pictures (tools.demo_model.pack --pictures)")
+    parser.add_argument(
+        "--packs", type=Path, required=True, help="training pictures (tools.demo_model.pack --pictures)"
+    )
     parser.add_argument("--validation", type=Path, required=True, help="packs of validation pictures")
     parser.add_argument("--validation-count", type=int, default=48)
     running.add_arguments(parser, until=200_000, batch=8, rate=6e-4, average=0.998)

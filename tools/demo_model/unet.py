@@ -2,8 +2,8 @@
 
 The narrow model (``layout``; as shipped 64/128/128 channels, one residual block a level) has self-attention at every
 resolution and 320 sinusoidal time entries. Widening repeats every channel ``k`` = 5 times and divides the weights that
-read it by ``k``: convolutions, linear layers, LayerNorm and GroupNorm(32) then compute the same function, each channel k times
-over.
+read it by ``k``: convolutions, linear layers, LayerNorm and GroupNorm(32) then compute the same function, each channel
+k times over.
 
 Attention heads are another matter: SD 1.5 has eight everywhere, and eight heads of 8 channels would be both slow to
 train and too small to be of use. So the narrow model has heads of 32 channels, and widening copies each head until
