@@ -122,7 +122,7 @@ def test_two_blocks_a_level_convert_as_well(noisy: Tensor, tmp_path: Path) -> No
     """A larger layout, tiny: its names in both layouts, and what it says of its size."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        unet, autoencoder = build_narrow(Layout((32, 64), 2)).eval(), Autoencoder().eval()
+        unet, autoencoder = build_narrow(Layout((64, 64), 2)).eval(), Autoencoder().eval()
     write_diffusers(unet.state_dict(), autoencoder, tmp_path / "folder", torch.float32)
     write_comfy(unet.state_dict(), autoencoder, tmp_path / "file.safetensors", torch.float32)
     expected = unet(noisy, TIMESTEPS, None).sample
