@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tools.demo_model.autoencoder import Autoencoder, AutoencoderConfig, start_from
-from tools.demo_model.encode import encode, normalise
+from tools.demo_model.freeze import encode, normalise
 
 
 def scenes(count: int = 12) -> np.ndarray:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, UNet2DConditionModel
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from tools.demo_model.autoencoder import Autoencoder
+from tools.demo_model.layout import NATIVE_SIZE, Layout
 from tools.demo_model.unet import build_narrow
 from tools.demo_model.write import SD15_SCALE, write_comfy, write_diffusers
 
@@ -113,6 +115,26 @@ def test_checkpoint_is_one_that_comfyui_takes_for_sd15(models) -> None:
     assert tensors["first_stage_model.taesd_decoder.1.weight"].shape == (64, 4, 3, 3)
     # ComfyUI multiplies by SD 1.5's factor what the VAE's encode gives: the U-Net must see unit variance.
     assert float(tensors["first_stage_model.vae_scale"]) == pytest.approx(SD15_SCALE)
+
+
+@torch.no_grad()
+def test_two_blocks_a_level_convert_as_well(noisy: Tensor, tmp_path: Path) -> None:
+    """A larger layout, tiny: its names in both layouts, and what it says of its size."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        unet, autoencoder = build_narrow(Layout((64, 64), 2)).eval(), Autoencoder().eval()
+    write_diffusers(unet.state_dict(), autoencoder, tmp_path / "folder", torch.float32)
+    write_comfy(unet.state_dict(), autoencoder, tmp_path / "file.safetensors", torch.float32)
+    expected = unet(noisy, TIMESTEPS, None).sample
+    wide = UNet2DConditionModel.from_pretrained(tmp_path / "folder", subfolder="unet")
+    torch.testing.assert_close(wide(noisy, TIMESTEPS, context()).sample, expected, atol=2e-4, rtol=1e-4)
+    converted = UNet2DConditionModel.from_single_file(
+        str(tmp_path / "file.safetensors"), config=str(tmp_path / "folder"), subfolder="unet", local_files_only=True
+    )
+    torch.testing.assert_close(converted(noisy, TIMESTEPS, context()).sample, expected, atol=2e-4, rtol=1e-4)
+    assert wide.config.sample_size * 8 == NATIVE_SIZE
+    with safe_open(tmp_path / "file.safetensors", "pt") as file:
+        assert file.metadata()["modelspec.resolution"] == "256x256"
 
 
 def test_scheduler_folder_is_stable_diffusions_schedule(models) -> None:

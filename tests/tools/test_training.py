@@ -1,14 +1,23 @@
-"""Gradients averaged over workers are those of the whole batch."""
+"""Trainings at toy size: gradients of workers, weights of noise levels, pieces that go on bit for bit, parcels."""
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 
-from tools.demo_model.train_unet import average_over_workers, learning_rate, stratified_timesteps
+from tools.demo_model import carry, packs, running, train_autoencoder, train_unet
+from tools.demo_model.autoencoder import Autoencoder
+from tools.demo_model.layout import LAYOUTS, Layout
+from tools.demo_model.packs import Row
+from tools.demo_model.running import learning_rate
+from tools.demo_model.schedule import alphas_cumprod
+from tools.demo_model.train_unet import average_over_workers, snr_weights, stratified_timesteps
 
 DATA = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
 WEIGHT = torch.tensor([[0.3, -1.2, 0.5]])
@@ -41,6 +50,158 @@ def test_every_tenth_of_the_timesteps_is_drawn() -> None:
 
 
 def test_learning_rate_rises_holds_and_falls() -> None:
-    assert learning_rate(0, 0.0, 1.0) < 0.02
-    assert learning_rate(200, 0.3, 1.0) == learning_rate(900, 0.6, 1.0) == 1.0
-    assert abs(learning_rate(2000, 1.0, 1.0) - 0.02) < 1e-9
+    assert learning_rate(0, 100_000, 1.0) < 0.01
+    assert learning_rate(4000, 100_000, 1.0) == learning_rate(50_000, 100_000, 1.0) == 1.0
+    assert 0.4 < learning_rate(75_000, 100_000, 1.0) < 0.6
+    assert abs(learning_rate(100_000, 100_000, 1.0) - 0.01) < 1e-9
+    # A new optimiser gets its own rise.
+    assert learning_rate(40_000, 100_000, 1.0, since=40_000) < 0.01
+
+
+def test_low_noise_weighs_less_and_the_mean_stays_one() -> None:
+    alphas = alphas_cumprod()
+    every = torch.arange(1000)
+    weights = snr_weights(every, alphas, 5.0)
+    assert abs(weights.mean() - 1) < 1e-5
+    ratio = (alphas / (1 - alphas)).clamp(max=5.0) / (alphas / (1 - alphas))
+    torch.testing.assert_close(weights / weights[999], ratio / ratio[999])
+    assert weights[20] < 0.1 * weights[600]
+    assert snr_weights(every, alphas, None).eq(1).all()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Packs of small latents and pictures, and a layout that learns from them in no time."""
+    monkeypatch.setitem(LAYOUTS, "tiny", Layout((32, 32)))
+    generator = torch.Generator().manual_seed(0)
+    for split, count in (("train", 12), ("validation", 8)):
+        rows = [Row("worlds", str(number), ("air", "light:hard") if number % 2 else ("light:soft",))
+                for number in range(count)]  # fmt: skip
+        latents = torch.randn(count, 4, 8, 8, generator=generator).half()
+        (tmp_path / split).mkdir()
+        packs.write_pack(tmp_path / split, "latents_0000.pack", rows, split, latents=latents)
+        pictures = torch.randint(0, 256, (count, 32, 32, 3), generator=generator, dtype=torch.uint8)
+        squeezed = packs.squeezed_tensors([packs.squeezed(picture) for picture in pictures], 32, 32)
+        packs.write_pack(tmp_path / split, "pictures_0000.pack", rows, split, **squeezed)
+    return tmp_path
+
+
+def unet(folder: Path, out: str, *more: str) -> dict:
+    train_unet.main([
+        "--packs", str(folder / "train"), "--validation", str(folder / "validation"), "--out", str(folder / out),
+        "--layout", "tiny", "--batch", "4", "--warm-up", "8", "--log-every", "2", "--device", "cpu", *more,
+    ])  # fmt: skip
+    return torch.load(folder / out / "unet.pt", weights_only=True)
+
+
+def test_pieces_give_what_one_run_gives(folder: Path) -> None:
+    whole = unet(folder, "whole", "--until", "24")
+    # A piece of no minutes is one step, then it is saved and left.
+    for samples in (4, 8, 12):
+        assert unet(folder, "pieces", "--until", "24", "--minutes", "0")["samples"] == samples
+    pieces = unet(folder, "pieces", "--until", "24")
+    assert whole["samples"] == pieces["samples"] == 24 and whole["step"] == 6
+    for part in ("model", "ema"):
+        assert all(torch.equal(value, pieces[part][key]) for key, value in whole[part].items())
+    assert not torch.equal(whole["model"]["conv_in.weight"], whole["ema"]["conv_in.weight"])
+    rows = [json.loads(line) for line in (folder / "whole" / "unet.jsonl").read_text().splitlines()]
+    assert rows[-1]["samples"] == 24 and rows[-1]["samples_a_second"] > 0
+    assert set(rows[-1]["validation_loss"]) == {"all", "below_333", "below_666", "below_999"}
+
+
+def test_it_learns_what_the_packs_hold(folder: Path) -> None:
+    flat = torch.full((12, 4, 8, 8), 0.7).half()
+    for split in ("train", "validation"):
+        (folder / split / "packs.json").unlink()
+        packs.write_pack(folder / split, "latents_0000.pack", [Row("drawn", "")] * 12, split, latents=flat)
+    unet(folder, "flat", "--until", "240", "--rate", "4e-3", "--average", "0.9")
+    rows = [json.loads(line) for line in (folder / "flat" / "unet.jsonl").read_text().splitlines()]
+    assert rows[-1]["train_loss"] < 0.4 * rows[0]["train_loss"]
+
+
+def test_a_larger_layout_begins_as_the_smaller_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LAYOUTS, "tall", Layout((32, 32), 2))
+    unet(folder, "small", "--until", "8")
+    small = train_unet.begun(folder / "small" / "unet.pt", LAYOUTS["tiny"], 0).requires_grad_(False)
+    tall = train_unet.begun(folder / "small" / "unet.pt", LAYOUTS["tall"], 0).requires_grad_(False)
+    x, steps = torch.randn(2, 4, 8, 8), torch.tensor([7, 700])
+    torch.testing.assert_close(tall(x, steps).sample, small(x, steps).sample, atol=1e-5, rtol=1e-5)
+
+
+def test_two_workers_share_a_batch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes don't see what is patched here: they get the shipped layout, one step of it."""
+    train_unet.main([
+        "--packs", str(folder / "train"), "--validation", str(folder / "validation"), "--out", str(folder / "two"),
+        "--batch", "4", "--until", "4", "--device", "cpu", "--workers", "2",
+    ])  # fmt: skip
+    state = torch.load(folder / "two" / "unet.pt", weights_only=True)
+    assert state["samples"] == 4 and state["step"] == 1
+
+
+def autoencoder(folder: Path, out: str, *more: str) -> dict:
+    train_autoencoder.main([
+        "--packs", str(folder / "train"), "--validation", str(folder / "validation"), "--out", str(folder / out),
+        "--side", "16", "--batch", "2", "--log-every", "2", "--device", "cpu", *more,
+    ])  # fmt: skip
+    return torch.load(folder / out / "autoencoder.pt", weights_only=True)
+
+
+def test_the_autoencoders_pieces_give_what_one_run_gives(folder: Path) -> None:
+    options = ("--until", "6", "--log-error", "--detail", "0.1")
+    whole = autoencoder(folder, "whole", *options)
+    autoencoder(folder, "pieces", *options, "--minutes", "0")
+    pieces = autoencoder(folder, "pieces", *options)
+    assert all(torch.equal(value, pieces["ema"][key]) for key, value in whole["ema"].items())
+    rows = [json.loads(line) for line in (folder / "whole" / "autoencoder.jsonl").read_text().splitlines()]
+    assert math.isfinite(rows[-1]["validation_psnr"]) and rows[-1]["samples"] == 6
+
+
+def test_the_decoder_alone_leaves_the_latents(folder: Path) -> None:
+    torch.manual_seed(0)
+    before = Autoencoder().state_dict()
+    after = autoencoder(folder, "decoder", "--until", "2", "--decoder-only")["model"]
+    changed = {key.split(".")[0] for key, value in before.items() if not torch.equal(value, after[key])}
+    assert changed == {"decoder"}
+
+
+def test_detail_is_the_error_of_edges() -> None:
+    image = torch.zeros(1, 3, 8, 8)
+    image[..., 4:] = 1.0
+    assert train_autoencoder.detail_error(image + 0.2, image).abs().max() < 1e-6
+    blurred = image.clone()
+    blurred[..., 3:5] = 0.5
+    assert train_autoencoder.detail_error(blurred, image) > 0.1
+
+
+def test_parcels_give_back_the_checkpoint(folder: Path) -> None:
+    state = unet(folder, "run", "--until", "8", "--average", "0.5")
+    checkpoint = folder / "run" / "unet.pt"
+    carry.main([str(checkpoint), str(folder / "whole"), "--megabytes", "0.3"])
+    assert len(list((folder / "whole").glob("*.parcel"))) > 3
+    carry.main([str(folder / "whole"), str(folder / "back.pt")])
+    assert (folder / "back.pt").read_bytes() == checkpoint.read_bytes()
+    carry.main([str(checkpoint), str(folder / "light"), "--light"])
+    carried = sum(path.stat().st_size for path in (folder / "light").glob("*.parcel"))
+    assert carried < 0.3 * checkpoint.stat().st_size
+    carry.main([str(folder / "light"), str(folder / "on" / "unet.pt")])
+    light = torch.load(folder / "on" / "unet.pt", weights_only=True)
+    for key, value in state["ema"].items():
+        off = (light["ema"][key] - value).abs().max()
+        assert off <= (state["ema"][key] - state["model"][key]).abs().max() / 127 + 1e-3 * value.abs().max(), key
+    # Training goes on from it; the rate rises anew.
+    assert unet(folder, "on", "--until", "16")["samples"] == 16
+    rows = [json.loads(line) for line in (folder / "on" / "unet.jsonl").read_text().splitlines()]
+    assert rows[-1]["rate"] < 4e-4 and torch.load(folder / "on" / "unet.pt", weights_only=True)["since"] == 8
+    next((folder / "light").glob("*.parcel")).write_bytes(b"")
+    with pytest.raises(carry.ParcelError, match="broken"):
+        carry.joined(folder / "light", folder / "x.pt")
+
+
+def test_precision_follows_the_device() -> None:
+    cpu = running.device_of("cpu")
+    with running.autocast(cpu, "bfloat16"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    with running.autocast(cpu, "float32"):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+    clock = running.Clock(0)
+    assert clock.over and clock.due("x", 0.0)

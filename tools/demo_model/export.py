@@ -10,23 +10,23 @@ import torch
 from safetensors.torch import save_file
 
 from .autoencoder import AutoencoderConfig
-from .weights import AUTOENCODER_FILE, UNET_FILE, in_eight_bits, read
+from .weights import AUTOENCODER_FILE, UNET_FILE, autoencoder_state, in_eight_bits, read
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.demo_model.export", description=__doc__)
     parser.add_argument("--unet", type=Path, required=True, help="unet.pt of tools.demo_model.train_unet")
-    parser.add_argument("--autoencoder", type=Path, required=True, help="checkpoint with the averaged weights")
+    parser.add_argument("--autoencoder", type=Path, required=True, help="checkpoint, or a folder of weights")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--start", type=Path, help="folder of weights that the U-Net's training began from")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     before = read(args.start / UNET_FILE)[1] if args.start else {}
     args.out.mkdir(parents=True, exist_ok=True)
     state = torch.load(args.unet, weights_only=True)
     steps, samples = int(before.get("steps", 0)) + state["step"], int(before.get("samples", 0)) + state["samples"]
     about = {"steps": str(steps), "samples": str(samples), "license": "see MODEL_CARD.md"}
     save_file(in_eight_bits(state["ema"]), args.out / UNET_FILE, about)
-    weights = torch.load(args.autoencoder, weights_only=True)["ema"]
+    weights = autoencoder_state(args.autoencoder)
     tensors = {key: value.half().contiguous() for key, value in weights.items()}
     config = json.dumps(AutoencoderConfig().to_dict())
     save_file(tensors, args.out / AUTOENCODER_FILE, {"config": config, "license": "see MODEL_CARD.md"})

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .layout import layout_of
 from .schedule import alphas_cumprod
 from .unet import build_narrow
 from .weights import FOLDER, read_autoencoder, read_unet, stand_in
@@ -55,6 +56,6 @@ def load_narrow(folder: Path | str = FOLDER, untrained: bool = False) -> NarrowM
         state, autoencoder = stand_in()
     else:
         state, autoencoder = read_unet(Path(folder)), read_autoencoder(Path(folder))
-    unet = build_narrow()
+    unet = build_narrow(layout_of(state))
     unet.load_state_dict(state)
     return NarrowModel(unet.eval().requires_grad_(False), ImageVAE(autoencoder), alphas_cumprod())

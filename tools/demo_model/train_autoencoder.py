@@ -1,138 +1,168 @@
-"""Train the autoencoder on rendered scenes; resumable, scheduled by minutes of training."""
+"""Train the autoencoder on packs of pictures, in pieces: exactly resumable, on any device.
+
+    python -m tools.demo_model.train_autoencoder --packs PICTURES --validation VALIDATION --out RUN \
+        --start tools/demo_model/weights --decoder-only --log-error --until 200000 --minutes 9
+
+With ``--decoder-only`` the latents stay what they are, and so the U-Net that was trained on them.
+"""
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
+from . import balance, running
 from .autoencoder import Autoencoder, start_from
-from .weights import autoencoder_state
+from .packs import read_packs
+
+LETTERS = {"lettering": 0.1}
 
 
-def batch_of_crops(scenes: np.ndarray, rng: np.random.Generator, count: int, side: int) -> Tensor:
-    """Random crops (count, 3, side, side) in [0, 1], flipped and with colour channels swapped at random."""
-    full = scenes.shape[1]
-    crops = np.empty((count, side, side, 3), np.uint8)
-    for row in range(count):
-        top, left = rng.integers(0, full - side + 1, 2)
-        crop = scenes[int(rng.integers(len(scenes))), top : top + side, left : left + side]
-        if rng.random() < 0.5:
-            crop = crop[:, ::-1]
-        if rng.random() < 0.3:
-            crop = crop[..., rng.permutation(3)]
-        crops[row] = crop
-    return torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(255.0)
+def batch_of_crops(pictures: Tensor, weights: Tensor, count: int, side: int, generator: torch.Generator) -> Tensor:
+    """Random crops (count, 3, side, side) in 0..1 of pictures (N, H, W, 3) uint8, some with their colours exchanged."""
+    device, full = generator.device, pictures.shape[1]
+    rows = torch.multinomial(weights, count, True, generator=generator).tolist()
+    places = torch.randint(0, full - side + 1, (count, 2), generator=generator, device=device).tolist()
+    swaps = torch.rand(count, generator=generator, device=device).tolist()
+    crops = []
+    for row, (top, left), swap in zip(rows, places, swaps, strict=True):
+        crop = pictures[row, top : top + side, left : left + side]
+        if swap < 0.3:
+            crop = crop[..., torch.randperm(3, generator=generator, device=device)]
+        crops.append(crop)
+    return torch.stack(crops).permute(0, 3, 1, 2).float() / 255
+
+
+def detail_error(shown: Tensor, image: Tensor) -> Tensor:
+    """Mean absolute error (B,) of the differences between neighbours: texture, outlines, letters."""
+    error = shown - image
+    across, down = error[..., 1:] - error[..., :-1], error[..., 1:, :] - error[..., :-1, :]
+    return across.abs().mean((1, 2, 3)) + down.abs().mean((1, 2, 3))
 
 
 @torch.no_grad()
-def psnr(model: Autoencoder, scenes: np.ndarray, batch: int = 8) -> tuple[float, float, float]:
-    """Mean over scenes of the PSNR (dB) at full size, and mean and standard deviation of the latents."""
+def psnr(model: Autoencoder, pictures: Tensor, batch: int = 8) -> tuple[Tensor, float, float]:
+    """PSNR (dB) of each of (N, H, W, 3) uint8 at full size, and mean and standard deviation of the latents."""
     values, latents = [], []
-    for start in range(0, len(scenes), batch):
-        image = torch.from_numpy(np.asarray(scenes[start : start + batch])).permute(0, 3, 1, 2).float() / 255.0
-        image = image.contiguous(memory_format=torch.channels_last)
+    for start in range(0, len(pictures), batch):
+        image = pictures[start : start + batch].permute(0, 3, 1, 2).float() / 255
         latent = model.encode(image)
         error = (model.decode(latent).clamp(0, 1) - image).square().mean((1, 2, 3))
         values.append(-10 * torch.log10(error))
         latents.append(latent.flatten())
     joined = torch.cat(latents)
-    return float(torch.cat(values).mean()), float(joined.mean()), float(joined.std())
+    return torch.cat(values).cpu(), float(joined.mean()), float(joined.std())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenes", required=True, help=".npy of training scenes (tools.demo_model.render)")
-    parser.add_argument("--validation", required=True, help=".npy of validation scenes")
-    parser.add_argument("--out", required=True, help="folder for checkpoints and the log")
-    parser.add_argument("--minutes", type=float, default=22.0, help="training time that the schedule spans")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--side", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--log-error", action="store_true", help="logarithm of each crop's squared error: equal in dB")
-    parser.add_argument("--decoder-only", action="store_true", help="keep the encoder as it is")
+def loss_of(model: Autoencoder, image: Tensor, noise: Tensor, log_error: bool, detail: float) -> tuple[Tensor, Tensor]:
+    """(loss, mean squared error). ``noise`` (as the latents) is added to them.
+
+    Unit variance and a little noise keep the latent space compact and smooth for the diffusion model.
+    """
+    latent = model.encode(image)
+    mean, std = latent.mean((0, 2, 3)), latent.std((0, 2, 3))
+    shown = model.decode(latent + noise)
+    squared = (shown - image).square().mean((1, 2, 3))
+    compact = (mean.square() + (std - 1).square()).mean()
+    if log_error:
+        # Equal in dB; the floor, 37 dB, keeps empty crops from outweighing everything else.
+        loss = (squared + 2e-4).log().mean() + 0.1 * compact
+    else:
+        loss = squared.mean() + 0.02 * functional.l1_loss(shown, image) + 1e-3 * compact
+    if detail:
+        loss = loss + detail * detail_error(shown, image).mean()
+    return loss, squared.detach().mean()
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """The command's."""
+    parser = argparse.ArgumentParser(prog="python -m tools.demo_model.train_autoencoder", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument(
-        "--start", type=Path,
-        help="checkpoint, or folder of shipped weights, to begin from with a fresh schedule; it may have fewer blocks",
-    )  # fmt: skip
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "autoencoder.pt"
-    scenes, held_out = np.load(args.scenes, mmap_mode="r"), np.load(args.validation, mmap_mode="r")[:48]
-    model = Autoencoder().to(memory_format=torch.channels_last)
-    state: dict = {"step": 0, "seconds": 0.0}
+        "--packs", type=Path, required=True, help="training pictures (tools.demo_model.pack --pictures)"
+    )
+    parser.add_argument("--validation", type=Path, required=True, help="packs of validation pictures")
+    parser.add_argument("--validation-count", type=int, default=48)
+    running.add_arguments(parser, until=200_000, batch=8, rate=6e-4, average=0.998)
+    parser.add_argument("--side", type=int, default=128, help="px of a crop")
+    parser.add_argument("--shares", nargs="*", default=[], metavar="DOMAIN=SHARE", help="over those of balance.py")
+    parser.add_argument("--log-error", action="store_true", help="logarithm of each crop's squared error: equal in dB")
+    parser.add_argument("--detail", type=float, default=0.0, help="weight of the error of differences of neighbours")
+    parser.add_argument("--decoder-only", action="store_true", help="keep the encoder as it is")
+    parser.add_argument("--start", type=Path, help="folder of weights, or a checkpoint; it may have fewer blocks")
+    return parser.parse_args(given)
+
+
+def begun(args: argparse.Namespace) -> Autoencoder:
+    """The autoencoder that training begins with."""
+    torch.manual_seed(args.seed)
+    model = Autoencoder()
     if args.start:
+        from .weights import autoencoder_state
+
         start_from(model, autoencoder_state(args.start))
     if args.decoder_only:
         model.encoder.requires_grad_(False)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, args.rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
+    return model
+
+
+def main(given: list[str] | None = None) -> None:
+    args = arguments(given)
+    torch.set_num_threads(args.threads)
+    device = running.device_of(args.device)
+    packed, held_out = read_packs(args.packs, "pictures"), read_packs(args.validation, "pictures").data
+    held_out = held_out[:: max(1, len(held_out) // args.validation_count)][: args.validation_count].to(device)
+    pictures = packed.data.to(device)
+    shares = balance.parse_shares([f"{name}={share}" for name, share in LETTERS.items()] + args.shares)
+    weights = balance.weights(packed.rows, shares).float().to(device)
+    model = begun(args).to(device, memory_format=torch.channels_last)
     average = copy.deepcopy(model).requires_grad_(False)
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["ema"])
-        optimiser.load_state_dict(state["optimiser"])
-    step, spent = int(state["step"]), float(state["seconds"])
-    rng = np.random.default_rng([11, step])
-    last, saved, running = time.monotonic(), time.monotonic(), 0.0
-    while spent < args.minutes * 60:
-        progress = spent / (args.minutes * 60)
-        rate = args.rate * min(1.0, (step + 1) / 60) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
+    parameters = running.trainable(model)
+    optimiser = torch.optim.AdamW(parameters, args.rate, betas=(0.9, 0.98), weight_decay=1e-4, fused=True)
+    progress, clock = running.Progress(args.out, "autoencoder"), running.Clock(args.minutes)
+    progress.resume(model, average, optimiser)
+    total, counted, mark = torch.zeros((), device=device), 0, (progress.samples, time.monotonic())
+    stop = progress.samples >= args.until
+    while not stop:
+        rate = progress.rate(args)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        image = batch_of_crops(scenes, rng, args.batch, args.side).contiguous(memory_format=torch.channels_last)
-        latent = model.encode(image)
-        # Unit variance and a little noise keep the latent space compact and smooth for the diffusion model.
-        mean, std = latent.mean((0, 2, 3)), latent.std((0, 2, 3))
-        noisy = latent + torch.randn_like(latent) * (0.08 * torch.rand(len(latent), 1, 1, 1))
-        error = model.decode(noisy) - image
-        squared = error.square().mean((1, 2, 3))
-        fidelity = squared.mean()
-        compact = (mean.square() + (std - 1).square()).mean()
-        if args.log_error:
-            # The floor, 37 dB, keeps empty crops from outweighing everything else.
-            loss = (squared + 2e-4).log().mean() + 0.1 * compact
-        else:
-            loss = fidelity + 0.02 * error.abs().mean() + 1e-3 * compact
-        optimiser.zero_grad()
+        generator = running.generator_of(device, args.seed, progress.step)
+        image = batch_of_crops(pictures, weights, args.batch, args.side, generator)
+        image = image.contiguous(memory_format=torch.channels_last)
+        strength = 0.08 * torch.rand(args.batch, 1, 1, 1, generator=generator, device=device)
+        noise = torch.randn(args.batch, 4, args.side // 8, args.side // 8, generator=generator, device=device)
+        with running.autocast(device, args.precision):
+            loss, squared = loss_of(model, image, strength * noise, args.log_error, args.detail)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 0.5)
+        nn.utils.clip_grad_norm_(parameters, 0.5)
         optimiser.step()
-        decay = min(0.995, (step + 1) / (step + 20))
-        with torch.no_grad():
-            for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
-        step += 1
-        running += fidelity.item()
-        now = time.monotonic()
-        spent, last = spent + now - last, now
-        if step % 50 == 0:
-            row = {"step": step, "seconds": round(spent), "rate": rate, "train_psnr": -10 * math.log10(running / 50)}
-            if step % 400 == 0:
-                row["validation_psnr"], row["latent_mean"], row["latent_std"] = psnr(average, held_out)
-            running = 0.0
-            with (out / "autoencoder.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
-        if now - saved > 150 or spent >= args.minutes * 60:
-            saved = now
-            state = {"model": model.state_dict(), "ema": average.state_dict(), "optimiser": optimiser.state_dict(),
-                     "step": step, "seconds": spent, "config": model.config.to_dict()}  # fmt: skip
-            temporary = checkpoint.with_suffix(".tmp")
-            torch.save(state, temporary)
-            temporary.replace(checkpoint)
-    print(json.dumps({"step": step, "psnr, mean, std": psnr(average, held_out)}))
+        optimiser.zero_grad(set_to_none=True)
+        progress.step, progress.samples = progress.step + 1, progress.samples + args.batch
+        running.average_into(average, model, args.average, progress.step)
+        total, counted = total + squared, counted + 1
+        stop = clock.over or progress.samples >= args.until
+        if progress.step % args.log_every == 0 or stop:
+            before, then = mark
+            mark = progress.samples, time.monotonic()
+            row = {"seconds": round(progress.seconds + clock.seconds), "rate": rate,
+                   "samples_a_second": round((mark[0] - before) / (mark[1] - then), 2),
+                   "train_psnr": -10 * math.log10(total.item() / counted)}  # fmt: skip
+            total, counted = torch.zeros((), device=device), 0
+            if stop or clock.due("validation", args.validate_every):
+                values, row["latent_mean"], row["latent_std"] = psnr(average, held_out)
+                row["validation_psnr"] = float(values.mean())
+                mark = progress.samples, time.monotonic()
+            progress.write(**row)
+        if stop or clock.due("checkpoint", args.save_every):
+            progress.save(model, average, optimiser, clock.seconds)
 
 
 if __name__ == "__main__":

@@ -1,43 +1,59 @@
-"""Train the narrow U-Net on cached latents; resumable, scheduled by minutes of training.
+"""Train the narrow U-Net on packs of latents, in pieces: exactly resumable, on any device.
 
-The first part of the time goes to 16x16 crops of the 32x32 latents (objects keep their size in cells), the rest
-to whole latents. Latents are read from every ``latents*.npy`` of a folder.
-``--workers`` processes share a batch and average their gradients once a step: on a
-busy machine this loses less to waiting than threads that meet after every operation.
+    python -m tools.demo_model.train_unet --packs PACKS --validation VALIDATION --start tools/demo_model/weights \
+        --layout wide --out RUN --until 500000 --minutes 9
+
+On processors ``--workers 2`` processes of one thread share a batch and average their gradients once a step: this loses
+less to waiting than threads that meet after every operation.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
-import math
 import os
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn
 
+from . import balance, running
+from .grow import grown
+from .layout import LAYOUTS, Layout
+from .network import Network
+from .packs import Packed, read_packs
 from .schedule import TIMESTEPS, alphas_cumprod
-from .unet import build_narrow
-from .weights import read_unet
+
+THIRDS = (333, 666, 999)
 
 
 def stratified_timesteps(count: int, generator: torch.Generator) -> Tensor:
     """One timestep from each of ``count`` equal slices of 0..999, shuffled: less variance than free draws."""
-    slots = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-    return (slots * TIMESTEPS).long()[torch.randperm(count, generator=generator)]
+    device = generator.device
+    slots = torch.arange(count, device=device) + torch.rand(count, generator=generator, device=device)
+    return (slots / count * TIMESTEPS).long()[torch.randperm(count, generator=generator, device=device)]
 
 
 def loss_per_image(unet: nn.Module, clean: Tensor, timestep: Tensor, noise: Tensor, alphas: Tensor) -> Tensor:
-    """Mean squared error (B,) of the predicted noise."""
+    """Mean squared error (B,) of the predicted noise, float32."""
     alpha = alphas[timestep][:, None, None, None]
     noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
-    return (unet(noisy, timestep, None).sample - noise).square().mean((1, 2, 3))
+    return (unet(noisy, timestep, None).sample.float() - noise).square().mean((1, 2, 3))
+
+
+def snr_weights(timestep: Tensor, alphas: Tensor, gamma: float | None) -> Tensor:
+    """Weights (B,) of the noise's error, min(SNR, gamma) / SNR (min-SNR, arXiv 2303.09556); ones without ``gamma``.
+
+    The lowest noise levels, where all that is left to learn is grain, weigh less. Their sum over the levels stays
+    what it was: the learning rate means the same with and without.
+    """
+    if gamma is None:
+        return torch.ones_like(timestep, dtype=torch.float32)
+    weights = (gamma * (1 - alphas) / alphas).clamp(max=1.0)
+    return (weights / weights.mean())[timestep]
 
 
 @torch.no_grad()
@@ -49,37 +65,11 @@ def validation_loss(unet: nn.Module, latents: Tensor, alphas: Tensor, batch: int
         clean = latents[start : start + batch]
         timestep = stratified_timesteps(len(clean), generator)
         noise = torch.randn(clean.shape, generator=generator)
-        losses.append(loss_per_image(unet, clean, timestep, noise, alphas))
+        losses.append(loss_per_image(unet, clean, timestep.to(clean.device), noise.to(clean.device), alphas).cpu())
         steps.append(timestep)
     loss, step = torch.cat(losses), torch.cat(steps)
-    parts = {f"below_{top}": loss[(step >= top - 333) & (step < top)].mean().item() for top in (333, 666, 999)}
+    parts = {f"below_{top}": loss[(step >= top - 333) & (step < top)].mean().item() for top in THIRDS}
     return {"all": loss.mean().item(), **parts}
-
-
-class Latents:
-    """Every latent of a folder in memory, (N, 4, 32, 32) float16."""
-
-    def __init__(self, folder: Path) -> None:
-        self.arrays = [np.load(path) for path in sorted(folder.glob("latents*.npy"))]
-        self.total = sum(len(array) for array in self.arrays)
-
-    def batch(self, rng: np.random.Generator, count: int, side: int) -> Tensor:
-        """Random latents (count, 4, side, side) float32, cropped at random."""
-        rows = []
-        for number in rng.integers(0, self.total, count):
-            for array in self.arrays:
-                if number < len(array):
-                    top, left = rng.integers(0, array.shape[2] - side + 1, 2)
-                    rows.append(array[number, :, top : top + side, left : left + side])
-                    break
-                number -= len(array)
-        return torch.from_numpy(np.stack(rows)).float()
-
-
-def learning_rate(step: int, progress: float, peak: float, hold: float = 0.6) -> float:
-    """Warm-up over 100 steps, the peak until ``hold`` of the time, then a cosine down to 2 %."""
-    fall = max(0.0, (progress - hold) / (1 - hold))
-    return peak * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(fall, 1.0))))
 
 
 def average_over_workers(parameters: list[Tensor], extra: list[float]) -> list[float]:
@@ -97,22 +87,61 @@ def average_over_workers(parameters: list[Tensor], extra: list[float]) -> list[f
     return flat[start:].tolist()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--latents", type=Path, required=True, help="folder of latents*.npy (tools.demo_model.encode)")
-    parser.add_argument("--validation", type=Path, required=True, help=".npy of validation latents")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the log")
-    parser.add_argument("--minutes", type=float, default=70.0, help="training time that the schedule spans")
-    parser.add_argument("--crop-share", type=float, default=0.35, help="share of the time at 16x16")
-    parser.add_argument("--crop-batch", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--threads", type=int, default=1, help="threads of a worker")
-    parser.add_argument("--workers", type=int, default=2, help="processes that share a batch")
-    parser.add_argument("--start", type=Path, help="folder of shipped weights to begin from, with a fresh schedule")
-    args = parser.parse_args()
+class Drawn:
+    """Batches of a training's latents, drawn by their weights."""
+
+    def __init__(self, packed: Packed, shares: dict[str, float], device: torch.device) -> None:
+        self.latents = packed.data.to(device)
+        self.weights = balance.weights(packed.rows, shares).float().to(device)
+
+    def batch(self, count: int, generator: torch.Generator) -> Tensor:
+        """(count, 4, h, w) float32."""
+        return self.latents[torch.multinomial(self.weights, count, True, generator=generator)].float()
+
+
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """The command's."""
+    parser = argparse.ArgumentParser(prog="python -m tools.demo_model.train_unet", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--packs", type=Path, required=True, help="training latents (tools.demo_model.pack)")
+    parser.add_argument("--validation", type=Path, required=True, help="packs of validation latents")
+    parser.add_argument("--validation-count", type=int, default=192)
+    running.add_arguments(parser, until=500_000, batch=16, rate=4e-4, average=0.999)
+    parser.add_argument("--min-snr", type=float, default=5.0, metavar="GAMMA", help="0 weighs all levels the same")
+    parser.add_argument("--shares", nargs="*", default=[], metavar="DOMAIN=SHARE", help="over those of balance.py")
+    parser.add_argument("--layout", choices=tuple(LAYOUTS), default="small")
+    parser.add_argument("--start", type=Path, help="weights to begin from: a folder, or a checkpoint; grown if smaller")
+    parser.add_argument("--workers", type=int, default=1, help="processes that share a batch, on processors alone")
+    args = parser.parse_args(given)
+    if args.workers > 1 and running.device_of(args.device).type != "cpu":
+        parser.error("--workers: only with --device cpu")
+    if args.batch % args.workers:
+        parser.error(f"--batch {args.batch} does not divide by --workers {args.workers}")
+    return args
+
+
+def begun(start: Path | None, layout: Layout, seed: int) -> Network:
+    """A network that begins at ``start``, or at random."""
+    torch.manual_seed(seed)
+    network = Network(layout)
+    if start is not None:
+        if start.is_dir():
+            from .weights import read_unet
+
+            state = read_unet(start)
+        else:
+            state = running.start_state(start)
+        network.load_state_dict(grown(state, layout, seed))
+    return network
+
+
+def main(given: list[str] | None = None) -> None:
+    args = arguments(given)
     args.out.mkdir(parents=True, exist_ok=True)
-    multiprocessing.spawn(train, (args,), nprocs=args.workers)
+    if args.workers > 1:
+        multiprocessing.spawn(train, (args,), nprocs=args.workers)
+    else:
+        train(0, args)
 
 
 def train(rank: int, args: argparse.Namespace) -> None:
@@ -121,72 +150,59 @@ def train(rank: int, args: argparse.Namespace) -> None:
         store = dist.FileStore(str(args.out / f"store-{os.getppid()}"), args.workers)
         dist.init_process_group("gloo", store=store, rank=rank, world_size=args.workers)
     torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    checkpoint = args.out / "unet.pt"
-    alphas, data = alphas_cumprod(), Latents(args.latents)
-    held_out = torch.from_numpy(np.load(args.validation)[:64]).float()
-    unet = build_narrow()
-    if args.start:
-        unet.load_state_dict(read_unet(args.start))
-    average = copy.deepcopy(unet).requires_grad_(False)
-    optimiser = torch.optim.AdamW(unet.parameters(), args.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
-    state: dict = {"step": 0, "seconds": 0.0, "samples": 0}
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        unet.load_state_dict(state["model"])
-        average.load_state_dict(state["ema"])
-        optimiser.load_state_dict(state["optimiser"])
-    step, spent, samples = int(state["step"]), float(state["seconds"]), int(state["samples"])
-    rng = np.random.default_rng([17, step, rank])
-    generator = torch.Generator().manual_seed(1000 + step + 100_000 * rank)
-    parameters = list(unet.parameters())
-    saved, measured, running, counted = time.monotonic(), time.monotonic(), 0.0, 0
-    last = time.monotonic()
-    while spent < args.minutes * 60:
-        progress = spent / (args.minutes * 60)
-        whole = progress >= args.crop_share
-        rate = learning_rate(step, progress, args.rate)
+    device = running.device_of(args.device)
+    alphas = alphas_cumprod().to(device)
+    data = Drawn(read_packs(args.packs, "latents"), balance.parse_shares(args.shares), device)
+    held_out = read_packs(args.validation, "latents").data
+    # Spread over all of it, since packs are sorted by domain.
+    held_out = held_out[:: max(1, len(held_out) // args.validation_count)][: args.validation_count].float().to(device)
+    network = begun(args.start, LAYOUTS[args.layout], args.seed).to(device)
+    average = copy.deepcopy(network).requires_grad_(False)
+    optimiser = torch.optim.AdamW(network.parameters(), args.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
+    progress, clock = running.Progress(args.out, "unet"), running.Clock(args.minutes)
+    progress.resume(network, average, optimiser)
+    shown = torch.compile(network) if args.compile else network
+    parameters, count = list(network.parameters()), args.batch // args.workers
+    total, counted, mark = torch.zeros((), device=device), 0, (progress.samples, time.monotonic())
+    stop = progress.samples >= args.until
+    while not stop:
+        rate = progress.rate(args)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        total, side = (args.batch, 32) if whole else (args.crop_batch, 16)
-        count = total // args.workers
-        clean = data.batch(rng, count, side)
-        noise = torch.randn(clean.shape, generator=generator)
-        loss = loss_per_image(unet, clean, stratified_timesteps(count, generator), noise, alphas).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        now = time.monotonic()
-        spent, last = spent + now - last, now
+        generator = running.generator_of(device, args.seed, progress.step, rank)
+        clean = data.batch(count, generator)
+        noise = torch.randn(clean.shape, generator=generator, device=device)
+        timestep = stratified_timesteps(count, generator)
+        with running.autocast(device, args.precision):
+            losses = loss_per_image(shown, clean, timestep, noise, alphas)
+        (losses * snr_weights(timestep, alphas, args.min_snr or None)).mean().backward()
         # The first worker's clock is everybody's.
-        value, clock = average_over_workers(parameters, [loss.item(), spent if rank == 0 else 0.0])
-        spent = clock * args.workers if args.workers > 1 else spent
+        over = average_over_workers(parameters, [float(clock.over) if rank == 0 else 0.0])[0]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        step, samples = step + 1, samples + count * args.workers
+        optimiser.zero_grad(set_to_none=True)
+        progress.step, progress.samples = progress.step + 1, progress.samples + args.batch
+        stop = over > 0 or progress.samples >= args.until
         if rank:
             continue
-        decay = min(0.996, step / (step + 9))
-        with torch.no_grad():
-            for slow, fast in zip(average.parameters(), unet.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
-        running, counted = running + value, counted + 1
-        done = spent >= args.minutes * 60
-        if step % 50 == 0 or done:
-            row = {"step": step, "seconds": round(spent), "samples": samples, "side": side, "latents": data.total,
-                   "rate": rate, "train_loss": running / counted}  # fmt: skip
-            running, counted = 0.0, 0
-            if now - measured > 300 or done:
-                measured = now
-                row["validation_loss"] = validation_loss(average, held_out, alphas)
-            with (args.out / "unet.jsonl").open("a") as log:
-                log.write(json.dumps(row) + "\n")
-        if now - saved > 150 or done:
-            saved = now
-            state = {"model": unet.state_dict(), "ema": average.state_dict(), "optimiser": optimiser.state_dict(),
-                     "step": step, "seconds": spent, "samples": samples}  # fmt: skip
-            temporary = checkpoint.with_suffix(".tmp")
-            torch.save(state, temporary)
-            temporary.replace(checkpoint)
+        running.average_into(average, network, args.average, progress.step)
+        total, counted = total + losses.detach().mean(), counted + 1
+        if progress.step % args.log_every == 0 or stop:
+            before, then = mark
+            mark = progress.samples, time.monotonic()
+            row = {"seconds": round(progress.seconds + clock.seconds), "rate": rate,
+                   "samples_a_second": round((mark[0] - before) / (mark[1] - then), 2),
+                   "train_loss": total.item() / counted}  # fmt: skip
+            total, counted = torch.zeros((), device=device), 0
+            if stop or clock.due("validation", args.validate_every):
+                with running.autocast(device, args.precision):
+                    row["validation_loss"] = validation_loss(average, held_out, alphas)
+                mark = progress.samples, time.monotonic()
+            progress.write(**row)
+        if stop or clock.due("checkpoint", args.save_every):
+            progress.save(network, average, optimiser, clock.seconds)
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 if __name__ == "__main__":

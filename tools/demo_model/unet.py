@@ -1,9 +1,9 @@
 """The demo model's U-Net: Stable Diffusion 1.5's layout at a fifth of its width, and how it is widened.
 
-The narrow model has 64/128/128 channels, one residual block a level, self-attention at every resolution, and 320
-sinusoidal time entries. Widening repeats every channel ``k`` = 5 times and divides the weights that read it by
-``k``: convolutions, linear layers, LayerNorm and GroupNorm(32) then compute the same function, each channel k times
-over.
+The narrow model (``layout``; as shipped 64/128/128 channels, one residual block a level) has self-attention at every
+resolution and 320 sinusoidal time entries. Widening repeats every channel ``k`` = 5 times and divides the weights that
+read it by ``k``: convolutions, linear layers, LayerNorm and GroupNorm(32) then compute the same function, each channel
+k times over.
 
 Attention heads are another matter: SD 1.5 has eight everywhere, and eight heads of 8 channels would be both slow to
 train and too small to be of use. So the narrow model has heads of 32 channels, and widening copies each head until
@@ -16,23 +16,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .layout import HEAD, SMALL, Layout, layout_of
+
 K = 5
-WIDTHS = (64, 128, 128)
-HEADS = (2, 4, 4)
 WIDE_HEADS = 8
 CONTEXT = 768
 TIME_ENTRIES = 320
 CONTEXT_LAYERS = ("attn2.to_q.weight", "attn2.to_k.weight", "attn2.to_v.weight")
 
 
-def diffusers_config(widths: tuple[int, ...], heads: tuple[int, ...] | int) -> dict:
-    """Arguments of diffusers' UNet2DConditionModel for these widths and numbers of heads, per level."""
+def diffusers_config(widths: tuple[int, ...], heads: tuple[int, ...] | int, blocks: int = 1) -> dict:
+    """Arguments of diffusers' UNet2DConditionModel for these widths and heads per level, and blocks a level."""
     levels = len(widths)
     return {
         "sample_size": 32,
         "in_channels": 4,
         "out_channels": 4,
-        "layers_per_block": 1,
+        "layers_per_block": blocks,
         "block_out_channels": list(widths),
         "down_block_types": ["CrossAttnDownBlock2D"] * levels,
         "mid_block_type": "UNetMidBlock2DCrossAttn",
@@ -48,12 +48,15 @@ def diffusers_config(widths: tuple[int, ...], heads: tuple[int, ...] | int) -> d
     }
 
 
-def wide_config() -> dict:
-    """Arguments of UNet2DConditionModel for the widened model (320/640/640, eight heads)."""
-    return diffusers_config(tuple(K * width for width in WIDTHS), WIDE_HEADS)
+def wide_config(layout: Layout = SMALL) -> dict:
+    """Arguments of UNet2DConditionModel for the widened model (as shipped 320/640/640, eight heads).
+
+    ``sample_size`` 32 is what tells its native size, 256 px.
+    """
+    return diffusers_config(tuple(K * width for width in layout.widths), WIDE_HEADS, layout.blocks)
 
 
-def build_narrow() -> nn.Module:
+def build_narrow(layout: Layout = SMALL) -> nn.Module:
     """A freshly initialised narrow UNet2DConditionModel without cross-attention.
 
     It is called as diffusers' class is, ``unet(x, t, encoder_hidden_states=None).sample``; the context is ignored.
@@ -61,9 +64,9 @@ def build_narrow() -> nn.Module:
     from diffusers import UNet2DConditionModel
     from diffusers.models.embeddings import Timesteps
 
-    unet = UNet2DConditionModel(**diffusers_config(WIDTHS, HEADS))
+    unet = UNet2DConditionModel(**diffusers_config(layout.widths, layout.heads, layout.blocks))
     unet.time_proj = Timesteps(TIME_ENTRIES, True, 0)
-    unet.time_embedding.linear_1 = nn.Linear(TIME_ENTRIES, 4 * WIDTHS[0])
+    unet.time_embedding.linear_1 = nn.Linear(TIME_ENTRIES, 4 * layout.widths[0])
     for module in unet.modules():
         if getattr(module, "attn2", None) is not None:
             # Null conditioning is zeros: cross-attention would only ever add a constant.
@@ -80,14 +83,10 @@ def _repeat_columns(value: Tensor, k: int) -> Tensor:
     return value.repeat_interleave(k, 1) / k
 
 
-def _heads_of(width: int) -> int:
-    return HEADS[WIDTHS.index(width)]
-
-
 def _copy_heads(value: Tensor, k: int) -> Tensor:
     """Rows (heads * size, ...) of a projection to the rows of eight heads of k * width / 8 channels."""
     width = value.shape[0]
-    heads = _heads_of(width)
+    heads = width // HEAD
     rows = value.reshape(heads, width // heads, -1)
     wide = torch.zeros(WIDE_HEADS, k * width // WIDE_HEADS, rows.shape[2])
     wide[:, : rows.shape[1]] = rows.repeat_interleave(WIDE_HEADS // heads, 0)
@@ -112,9 +111,9 @@ def widen(narrow: dict[str, Tensor], k: int = K) -> dict[str, Tensor]:
             wide[key] = _copy_heads(_repeat_columns(value, k), k)
             if "to_q" in key:
                 width = value.shape[0]
-                wide[key] *= (k * width / WIDE_HEADS) ** 0.5 / (width / _heads_of(width)) ** 0.5
+                wide[key] *= (k * width / WIDE_HEADS) ** 0.5 / HEAD**0.5
         elif key.endswith("attn1.to_out.0.weight"):
-            copies = WIDE_HEADS // _heads_of(value.shape[0])
+            copies = WIDE_HEADS // (value.shape[0] // HEAD)
             wide[key] = _copy_heads(_repeat_rows(value, k).T / copies, k).T
         elif value.ndim > 1:
             wide[key] = _repeat_columns(_repeat_rows(value, k), k)
@@ -148,8 +147,11 @@ TOP = {
 }
 
 
-def ldm_key(key: str, levels: int = len(WIDTHS)) -> str:
-    """Name in Stable Diffusion's own (ComfyUI's) layout of a diffusers U-Net weight, one block a level."""
+def ldm_key(key: str, blocks: int = 1) -> str:
+    """Name in Stable Diffusion's own (ComfyUI's) layout of a diffusers U-Net weight; ``blocks`` residual ones a level.
+
+    Names of the way up count from the deepest level in both layouts.
+    """
     module, _, kind = key.rpartition(".")
     if module in TOP:
         return f"{TOP[module]}.{kind}"
@@ -159,15 +161,16 @@ def ldm_key(key: str, levels: int = len(WIDTHS)) -> str:
             return ".".join(["middle_block", "1", *parts[3:], kind])
         return f"middle_block.{2 * int(parts[2])}.{RESNET[parts[3]]}.{kind}"
     level, part, index = int(parts[1]), parts[2], int(parts[3])
+    # A level is its blocks and, on the way down, the halving; on the way up it has a block more.
+    first = (blocks + 1) * level
     if parts[0] == "down_blocks":
-        first = 1 + 2 * level
         if part == "downsamplers":
-            return f"input_blocks.{first + 1}.0.op.{kind}"
-        where = f"input_blocks.{first}"
+            return f"input_blocks.{1 + first + blocks}.0.op.{kind}"
+        where = f"input_blocks.{1 + first + index}"
     else:
         if part == "upsamplers":
-            return f"output_blocks.{2 * level + 1}.2.conv.{kind}"
-        where = f"output_blocks.{2 * level + index}"
+            return f"output_blocks.{first + blocks}.2.conv.{kind}"
+        where = f"output_blocks.{first + index}"
     if part == "resnets":
         return f"{where}.0.{RESNET[parts[4]]}.{kind}"
     return ".".join([where, "1", *parts[4:], kind])
@@ -175,4 +178,5 @@ def ldm_key(key: str, levels: int = len(WIDTHS)) -> str:
 
 def ldm_state_dict(wide: dict[str, Tensor]) -> dict[str, Tensor]:
     """Diffusers weights renamed for ComfyUI, keys ``model.diffusion_model.*``."""
-    return {f"model.diffusion_model.{ldm_key(key)}": value for key, value in wide.items()}
+    blocks = layout_of(wide).blocks
+    return {f"model.diffusion_model.{ldm_key(key, blocks)}": value for key, value in wide.items()}

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from .autoencoder import Autoencoder, AutoencoderConfig
+from .layout import SMALL, Layout
 
 FOLDER = Path(__file__).parent / "weights"
 UNET_FILE = "unet_narrow.safetensors"
@@ -76,13 +77,13 @@ def read_unet(folder: Path = FOLDER) -> dict[str, Tensor]:
     return read(folder / UNET_FILE)[0]
 
 
-def stand_in(seed: int = 0) -> tuple[dict[str, Tensor], Autoencoder]:
-    """Untrained weights of the same layout, equal on every machine for one seed: (narrow U-Net, autoencoder)."""
+def stand_in(seed: int = 0, layout: Layout = SMALL) -> tuple[dict[str, Tensor], Autoencoder]:
+    """Untrained weights of a layout, equal on every machine for one seed: (narrow U-Net, autoencoder)."""
     from .unet import build_narrow
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        unet, autoencoder = build_narrow(), Autoencoder()
+        unet, autoencoder = build_narrow(layout), Autoencoder()
     return unet.state_dict(), autoencoder.eval().requires_grad_(False)
 
 

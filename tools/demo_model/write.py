@@ -17,12 +17,20 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .autoencoder import Autoencoder, padded_state_dict
+from .layout import NATIVE_SIZE, layout_of
 from .unet import ldm_state_dict, wide_config, widen
 from .weights import FOLDER, MissingWeightsError, read_autoencoder, read_unet, stand_in
 
 # ComfyUI multiplies SD 1.5 latents by this after encoding and divides before decoding. The encoder already gives
 # unit variance, so the VAE's own scale undoes it.
 SD15_SCALE = 0.18215
+# Stability AI's ModelSpec, which other checkpoints carry, too. diffusers' sample_size says the same in cells.
+ABOUT = {
+    "modelspec.architecture": "stable-diffusion-v1",
+    "modelspec.title": "ComfyUI-AttentionDrag demo model",
+    "modelspec.resolution": f"{NATIVE_SIZE}x{NATIVE_SIZE}",
+    "format": "pt",
+}
 SCHEDULER = {
     "_class_name": "DDIMScheduler",
     "num_train_timesteps": 1000,
@@ -50,7 +58,7 @@ def write_comfy(unet: dict[str, Tensor], autoencoder: Autoencoder, path: Path, d
     """Write the ComfyUI checkpoint; U-Net and VAE are stored in ``dtype``."""
     tensors = {key: value.to(dtype).contiguous() for key, value in comfy_state_dict(unet, autoencoder).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path)
+    save_file(tensors, path, ABOUT)
 
 
 def tiny_vae_state_dict(autoencoder: Autoencoder) -> dict[str, Tensor]:
@@ -66,7 +74,7 @@ def tiny_vae_state_dict(autoencoder: Autoencoder) -> dict[str, Tensor]:
 def write_diffusers(unet: dict[str, Tensor], autoencoder: Autoencoder, folder: Path, dtype: torch.dtype) -> None:
     """Write the diffusers folder. Needs no diffusers."""
     wide = {key: value.to(dtype).contiguous() for key, value in widen(unet).items()}
-    config = {"_class_name": "UNet2DConditionModel", **wide_config()}
+    config = {"_class_name": "UNet2DConditionModel", **wide_config(layout_of(unet))}
     vae_config = {
         "_class_name": "AutoencoderTiny",
         "encoder_block_out_channels": [64] * 4,

@@ -1,4 +1,4 @@
-"""Freeze the encoder at unit variance (``--freeze``) and encode rendered scenes into latents for the U-Net."""
+"""Freeze the encoder at unit variance, before a U-Net is trained on its latents."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .autoencoder import Autoencoder
+from .packs import read_packs
 from .weights import autoencoder_state
 
 
@@ -44,27 +45,21 @@ def normalise(model: Autoencoder, scenes: np.ndarray) -> None:
     first.weight.data *= std[None, :, None, None]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.demo_model.freeze", description=__doc__)
     parser.add_argument("--checkpoint", type=Path, required=True, help="autoencoder.pt, or a folder of shipped weights")
-    parser.add_argument("--scenes", type=Path, required=True, help=".npy of scenes")
-    parser.add_argument("--freeze", type=Path, help="write the normalised weights here, encode nothing")
-    parser.add_argument("--out", type=Path, help=".npy of float16 latents to write")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--count", type=int, default=None)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    parser.add_argument("--packs", type=Path, required=True, help="packs of pictures (tools.demo_model.pack)")
+    parser.add_argument("--count", type=int, default=384, help="pictures to measure the latents on")
+    parser.add_argument("--out", type=Path, required=True, help="the normalised weights")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    scenes = np.load(args.scenes, mmap_mode="r")
+    pictures = read_packs(args.packs, "pictures").data
     model = load(args.checkpoint)
-    if args.freeze is not None:
-        normalise(model, scenes[:384])
-        torch.save({"ema": model.state_dict()}, args.freeze)
-        return
-    last = None if args.count is None else args.first + args.count
-    np.save(args.out, encode(model, scenes[args.first : last]).half().numpy())
+    normalise(model, pictures[:: max(1, len(pictures) // args.count)][: args.count].numpy())
+    torch.save({"ema": model.state_dict()}, args.out)
 
 
 if __name__ == "__main__":
-    with torch.inference_mode(False), torch.no_grad():
+    with torch.no_grad():
         main()

@@ -1,0 +1,122 @@
+"""Writes what was measured into the card: ``python -m tools.demo_model.card MEASURED/report.json``.
+
+Everything between the two marks of MODEL_CARD.md is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .measure.holes import STRENGTHS
+from .measure.report import PLACES, STARTS, TARGETS
+
+CARD = Path(__file__).parent / "MODEL_CARD.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+TITLES = {
+    "noise": ("Error of the predicted noise", "below 333", "below 666", "below 999", "all"),
+    "pictures": ("Autoencoder", "psnr", "mean", "std"),
+    "lettering": ("Capitals of 12 px", "psnr", "read", "before"),
+    "roundtrip": ("Round trip at the default settings, against the autoencoder's own picture", "to autoencoder",
+                  "latent error"),
+    "attention": ("Mean IoU from one click", "rule", "no edges"),
+}  # fmt: skip
+HEADS = {
+    "psnr": "PSNR, dB", "mean": "latents' mean", "std": "deviation", "read": "letters read right", "before": "before",
+    "to autoencoder": "PSNR, dB", "rule": "present rule", "no edges": "picture edges off",
+}  # fmt: skip
+
+
+def shown(figure: Mapping[str, float], digits: int = 2) -> str:
+    """A mean with its interval."""
+    if figure["n"] < 2:
+        return f"{figure['mean']:.{digits}f}"
+    return f"{figure['mean']:.{digits}f} ({figure['ci_low']:.{digits}f} to {figure['ci_high']:.{digits}f})"
+
+
+def table(rows: list[list[str]]) -> str:
+    """Markdown; the first row is the head."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def _holes(found: Mapping[str, Any]) -> str:
+    rows = [["place, painted", "grounds", "n", "fill, dB", *(f"{start}, gain" for start in STARTS), "wanted"]]
+    for place, hole in PLACES:
+        for ground in ("all", "textured"):
+            entry = found.get(f"{place}, {hole}, {ground}")
+            if entry:
+                wanted = TARGETS["textured" if ground == "textured" else place]
+                painted = "object alone" if hole == "alone" else "object and shadow"
+                rows.append([
+                    f"{place}'s place, {painted}", ground, str(entry["fill"]["n"]), f"{entry['fill']['mean']:.1f}",
+                    *(shown(entry[start]["gain"]) for start in STARTS), f">= {wanted:g}",
+                ])  # fmt: skip
+    strengths = ", ".join(map(str, STRENGTHS))
+    return (
+        "Holes: PSNR of OpenCV's fill, and what the model gains over it, painting from noise or from that fill at "
+        f"strength {strengths}; dB, paired 95 % intervals.\n\n{table(rows)}"
+    )
+
+
+def _shadows(found: Mapping[str, Any]) -> str:
+    rows = [["new shadow painted from", "n", "error against no shadow", "of the sums", "wanted"]]
+    rows += [
+        [{"start at 0.6": "the place without one, strength 0.6"}.get(name, name), str(entry["ratio"]["n"]),
+         shown(entry["ratio"]), f"{entry['pooled']:.2f}", "<= 0.6"]
+        for name, entry in found.items()
+    ]  # fmt: skip
+    return table(rows)
+
+
+def text(report: Mapping[str, Any]) -> str:
+    """The section, without its marks."""
+    settings = report["settings"]
+    files = ", ".join(f"`{name}` {digest[:12]}" for name, digest in settings["model"].get("files", {}).items())
+    parts = [
+        f"Weights: {files or settings['model']['name']}. Means with 95 % intervals over scenes; painting in "
+        f"{settings['steps']} steps of the whole schedule, mean of {settings['seeds']} seeds."
+    ]
+    if "holes" in report:
+        parts.append(_holes(report["holes"]))
+    if report.get("shadows"):
+        parts.append(_shadows(report["shadows"]))
+    for name, (title, *columns) in TITLES.items():
+        if name in report:
+            rows = [[title, "n", *(HEADS.get(column, column) for column in columns)]]
+            for domain, figures in report[name].items():
+                digits = 2 if columns[0] in ("psnr", "to autoencoder") else 3
+                rows.append([
+                    domain, str(figures[columns[0]]["n"]),
+                    *(shown(figures[column], digits if number == 0 else 3) for number, column in enumerate(columns)),
+                ])  # fmt: skip
+            parts.append(table(rows))
+    return "\n\n".join(parts)
+
+
+def replaced(card: str, section: str) -> str:
+    """The card with another section between its marks.
+
+    Raises:
+        ValueError: it has no marks.
+    """
+    if card.count(BEGIN) != 1 or card.count(END) != 1:
+        raise ValueError(f"{CARD.name} must have one line '{BEGIN}' and one '{END}'.")
+    before, _, rest = card.partition(BEGIN)
+    return f"{before}{BEGIN}\n{section}\n{END}{rest.partition(END)[2]}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tools.demo_model.card", description=__doc__)
+    parser.add_argument("report", type=Path, help="report.json of tools.demo_model.evaluate")
+    parser.add_argument("--card", type=Path, default=CARD)
+    args = parser.parse_args(arguments)
+    report = json.loads(args.report.read_text("utf-8"))
+    args.card.write_text(replaced(args.card.read_text("utf-8"), text(report)), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

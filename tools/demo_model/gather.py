@@ -1,0 +1,80 @@
+"""Where training and validation pictures lie, and what is known about each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from .packs import Row
+
+STATES = ("air", "lean", "opened", "half hidden")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture: its row, and how to read it as uint8 (h, w, 3)."""
+
+    row: Row
+    read: Callable[[], Tensor]
+
+
+def _file(path: Path) -> Callable[[], Tensor]:
+    def read() -> Tensor:
+        with Image.open(path) as image:
+            return torch.from_numpy(np.array(image.convert("RGB")))
+
+    return read
+
+
+def tags(meta: dict) -> tuple[str, ...]:
+    """States of a picture of worlds, by its line in ``index.jsonl``."""
+    found = [state for state in STATES if state in meta.get("states", ())]
+    if meta.get("neighbours") == 0:
+        found.append("alone")
+    if meta.get("removed"):
+        found.append("removed")
+    return (*found, f"light:{meta['light']}")
+
+
+def worlds(folder: Path) -> list[Source]:
+    """Pictures of ``python -m tools.worlds --pictures``, by seed."""
+    rows = [json.loads(line) for line in (folder / "index.jsonl").read_text("utf-8").splitlines()]
+    # A file that was rendered again has two lines.
+    by_file = {row["file"]: row for row in rows if (folder / row["file"]).exists()}
+    return [Source(Row("worlds", name, tags(row)), _file(folder / name)) for name, row in sorted(by_file.items())]
+
+
+def photographic(folder: Path) -> list[Source]:
+    """Pictures of ``python -m tools.scenes --kind photographic --pictures`` and their bare backgrounds."""
+    found = []
+    for name, domain in (("picture", "photographic"), ("bare", "bare")):
+        found += [
+            Source(Row(domain, f"{name}/{path.name}"), _file(path)) for path in sorted(folder.glob(f"{name}/*.png"))
+        ]
+    return found
+
+
+def drawn(path: Path) -> list[Source]:
+    """Scenes of ``python -m tools.demo_model.render``."""
+    array = np.load(path, mmap_mode="r")
+    return [
+        Source(Row("drawn", f"{path.name}:{number}"), lambda number=number: torch.from_numpy(np.array(array[number])))
+        for number in range(len(array))
+    ]
+
+
+def scenes(folder: Path) -> list[Source]:
+    """The sources of scene folders, for validation; the domain is told as ``benchmarks.scene`` tells it."""
+    found = []
+    for path in sorted(folder.glob("[!.]*/source.png")):
+        meta = json.loads((path.parent / "meta.json").read_text("utf-8"))
+        domain = "worlds" if (path.parent / "flow.npz").exists() else str(meta.get("domain", "drawn"))
+        found.append(Source(Row(domain, path.parent.name), _file(path)))
+    return found
