@@ -173,7 +173,7 @@ def is_done(paths: Mapping[str, Path], key: str) -> bool:
         return False
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Lets ``write`` make a file beside ``path`` that then takes its place; never leaves half a file there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
@@ -191,7 +191,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Writes a report, atomically."""
     text = json.dumps(data, indent=2) + "\n"
-    write_atomically(path, lambda file: file.write_text(text, "utf-8") and None)
+    write_atomically(path, lambda file: file.write_text(text, "utf-8"))
 
 
 def _umask() -> int:

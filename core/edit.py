@@ -13,6 +13,7 @@ import torch
 from .attention.correlation import correlate
 from .diffusion.dragged import DraggedLatent, apply
 from .diffusion.inversion import Inversion
+from .errors import InputError
 from .fill.background import continue_background
 from .hosts import Host
 from .model.protocols import Autoencoder, OnStep
@@ -157,7 +158,7 @@ def find(
     if given is not None and combining is None:
         return Found(grid, points, correlation, given_element(given, grid, inversion.batch, input))
     element = find_element(correlation, grid, points, settings.element, image)
-    if given is not None:
+    if given is not None and combining is not None:
         element = combine(element, given, combining)
     return Found(grid, points, correlation, element)
 
@@ -214,9 +215,12 @@ def sample(
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
     """
     settings = settings or EditSettings()
-    start = dragged.at(inversion, 0) if latent is None else latent
+    if latent is None:
+        if dragged is None:
+            raise InputError("latent", "neither a dragged nor a changed one.", "Give the one of move, or your own.")
+        latent = dragged.at(inversion, 0)
     after = None if on_step is None else lambda index, *rest: on_step(index + 1, *rest)
-    return host.sample(inversion, start, dragged, free, settings.sample, after)
+    return host.sample(inversion, latent, dragged, free, settings.sample, after)
 
 
 def finish(

@@ -15,6 +15,7 @@ from ..core.diffusion.inversion import Inversion
 from ..core.errors import InputError
 from ..core.space.grid import Grid, check_image
 from ..core.space.points import DragPoints
+from ._held import unheld
 
 CATEGORY = "AttentionDrag"
 
@@ -27,12 +28,12 @@ DRAG_KEY = "attention_drag"
 
 
 def names_itself(execute: Callable) -> Callable:
-    """Puts the node's name in front of what an ``InputError`` says."""
+    """Puts the node's name in front of what an ``InputError`` says, and hands it inversions as they are."""
 
     @functools.wraps(execute)
     def wrapped(cls, *args, **kwargs):
         try:
-            return execute(cls, *args, **kwargs)
+            return execute(cls, *args, **{name: unheld(value) for name, value in kwargs.items()})
         except InputError as error:
             raise error.named(cls.define_schema().display_name) from error
 

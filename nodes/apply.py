@@ -24,6 +24,7 @@ from ._common import (
     on_intermediate,
 )
 from ._inputs import DEFAULTS, correlation_inputs, seed_input
+from ._schema import node_schema
 from .mask import effective_element
 
 
@@ -32,7 +33,7 @@ class AttentionDragApply(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragApply",
             display_name="AttentionDrag Apply",
             category=CATEGORY,
@@ -40,8 +41,8 @@ class AttentionDragApply(io.ComfyNode):
             "Sample the result with AttentionDrag Sampler.",
             inputs=[
                 io.Model.Input("model", tooltip="The model of the inversion."),
-                InversionType.Input("inversion"),
-                DragPointsType.Input("points"),
+                InversionType.Input("inversion", tooltip="Of AttentionDrag Inversion."),
+                DragPointsType.Input("points", tooltip="The drags, from AttentionDrag Points."),
                 io.Mask.Input("mask", tooltip="What moves, usually from AttentionDrag Mask."),
                 io.Combo.Input(
                     "falloff",
@@ -81,12 +82,23 @@ class AttentionDragApply(io.ComfyNode):
                 *correlation_inputs(),
             ],
             outputs=[
-                io.Latent.Output("latent", display_name="dragged"),
+                io.Latent.Output(
+                    "latent",
+                    display_name="dragged",
+                    tooltip="The moved latent at the inversion's noise, for AttentionDrag Sampler.",
+                ),
                 io.Mask.Output(
                     "region", display_name="free", tooltip="The latent cells that sampling may change, at image size."
                 ),
-                io.Image.Output("preview", display_name="displacement"),
+                io.Image.Output(
+                    "preview",
+                    display_name="displacement",
+                    tooltip="What leaves (orange) and arrives (blue), with the drags, over the picture.",
+                ),
             ],
+            aliases=("drag", "move object", "latent warp", "puppet warp"),
+            advanced=("transition", "disc", "symmetric"),
+            intermediate_output=True,
         )
 
     @classmethod

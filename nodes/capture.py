@@ -8,6 +8,7 @@ from ..core.attention.maps import Heads
 from ..core.attention.plan import CapturePlan, Storage
 from ..core.options import choices
 from ._common import CATEGORY, CaptureType, names_itself
+from ._schema import node_schema
 
 SIDES = {
     "auto": CapturePlan().sides,
@@ -36,7 +37,7 @@ class AttentionDragCapture(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragCapture",
             display_name="AttentionDrag Capture",
             category=CATEGORY,
@@ -106,7 +107,13 @@ class AttentionDragCapture(io.ComfyNode):
                     tooltip="Upper bound in MB for all that is kept.",
                 ),
             ],
-            outputs=[CaptureType.Output("capture", display_name="capture")],
+            outputs=[
+                CaptureType.Output(
+                    "capture", display_name="capture", tooltip="For the capture input of Inversion or Edit."
+                )
+            ],
+            aliases=("record attention", "attention maps", "memory"),
+            advanced=("noise_from", "noise_to", "steps", "heads", "consistency_layers"),
         )
 
     @classmethod

@@ -10,6 +10,7 @@ from ..core.settings import EditSettings
 from ..core.space.grid import check_image
 from ._common import CATEGORY, carried_drag, check_size, names_itself
 from ._inputs import DEFAULTS, RESTORE_DETAIL
+from ._schema import node_schema
 
 
 class AttentionDragComposite(io.ComfyNode):
@@ -17,7 +18,7 @@ class AttentionDragComposite(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragComposite",
             display_name="AttentionDrag Composite",
             category=CATEGORY,
@@ -51,7 +52,11 @@ class AttentionDragComposite(io.ComfyNode):
                     tooltip="Show the edit here instead, at the source's size: pixels, not the free cells of Apply.",
                 ),
             ],
-            outputs=[io.Image.Output("image", display_name="image")],
+            outputs=[
+                io.Image.Output("image", display_name="image", tooltip="The finished picture, at the source's size.")
+            ],
+            aliases=("paste back", "stitch", "restore background"),
+            advanced=("margin", "feather"),
         )
 
     @classmethod

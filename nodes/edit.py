@@ -14,6 +14,7 @@ from . import edit_stages
 from ._common import CATEGORY, check_size, names_itself
 from ._expanding import links_to_pass_on
 from ._inputs import check_cfg
+from ._schema import node_schema
 from .edit_stages import AttentionDragEditInvert, AttentionDragEditMove, AttentionDragEditSample, edit_inputs
 
 
@@ -27,7 +28,7 @@ class AttentionDragEdit(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragEdit",
             display_name="AttentionDrag Edit",
             category=CATEGORY,
@@ -45,6 +46,11 @@ class AttentionDragEdit(io.ComfyNode):
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             enable_expand=True,
+            aliases=(
+                *("drag", "move object", "reposition", "puppet warp", "liquify", "point based editing"),
+                *("DragDiffusion", "DragGAN", "FastDrag", "InstantDrag"),
+            ),
+            advanced=("steps", "tau", "grow", "preserve", "hold", "cfg", "keep_pixels", "keep_element"),
         )
 
     @classmethod

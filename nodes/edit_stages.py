@@ -24,6 +24,7 @@ from ..core.region.found import ElementSettings
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
 from ._common import CATEGORY, CaptureType, DragPointsType, InversionType, names_itself, on_intermediate
+from ._held import Held
 from ._inputs import (
     DEFAULTS,
     RESTORE_DETAIL,
@@ -36,6 +37,7 @@ from ._inputs import (
     seed_input,
     tau_setting,
 )
+from ._schema import node_schema
 from .mask import effective_element, heatmap
 
 DraggedType = io.Custom("ATTENTIONDRAG_DRAGGED")
@@ -155,7 +157,7 @@ class AttentionDragEditInvert(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, **given: Any) -> io.NodeOutput:
-        return io.NodeOutput(invert(**given))
+        return io.NodeOutput(Held(invert(**given)))
 
 
 class AttentionDragEditMove(io.ComfyNode):
@@ -174,7 +176,7 @@ class AttentionDragEditMove(io.ComfyNode):
     def execute(cls, **given: Any) -> io.NodeOutput:
         found, dragged = move(**given)
         element, heat, shown = shown_of(cls, found=found, **given)
-        return io.NodeOutput(dragged, element, heat, ui=shown)
+        return io.NodeOutput(Held(dragged), element, heat, ui=shown)
 
 
 class AttentionDragEditSample(io.ComfyNode):
@@ -214,7 +216,7 @@ def all_at_once(**given: Any) -> io.NodeOutput:
 def stage_schema(node_id: str, takes: tuple[str, ...], made: list[io.Input], outputs: list[io.Output]) -> io.Schema:
     """Of a stage: Edit's inputs that it takes, and what the stages before it made."""
     known = {one.id: one for one in edit_inputs()}
-    schema = io.Schema(
+    return node_schema(
         node_id=node_id,
         display_name="AttentionDrag Edit",
         category=f"{CATEGORY}/stages of Edit",
@@ -222,7 +224,6 @@ def stage_schema(node_id: str, takes: tuple[str, ...], made: list[io.Input], out
         "nodes of the long chain.",
         inputs=[*(known[name] for name in takes), *made],
         outputs=outputs,
+        intermediate_output=node_id == "AttentionDragEditMove",
+        dev_only=True,
     )
-    # Kept out of menus and search: by its own switch where this ComfyUI has it, else as deprecated nodes are.
-    setattr(schema, "is_dev_only" if hasattr(schema, "is_dev_only") else "is_deprecated", True)
-    return schema

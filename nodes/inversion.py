@@ -14,7 +14,9 @@ from ..core.hosts.comfy.inputs import check_latent, sampling_sigmas
 from ..core.hosts.comfy.layers import attention_layers
 from ..core.settings import EditSettings
 from ._common import CATEGORY, CaptureType, InversionType, names_itself, on_intermediate
+from ._held import Held
 from ._inputs import model_input, refinements_input, schedule_inputs
+from ._schema import node_schema
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ class AttentionDragInversion(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragInversion",
             display_name="AttentionDrag Inversion",
             category=CATEGORY,
@@ -39,10 +41,16 @@ class AttentionDragInversion(io.ComfyNode):
                 CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
             ],
             outputs=[
-                InversionType.Output("inversion", display_name="inversion"),
-                io.Latent.Output("inverted", display_name="inverted"),
-                io.Sigmas.Output("sigmas", display_name="sigmas"),
+                InversionType.Output(
+                    "inversion", display_name="inversion", tooltip="The record, for the other AttentionDrag nodes."
+                ),
+                io.Latent.Output(
+                    "inverted", display_name="inverted", tooltip="The noise that samples back to the picture."
+                ),
+                io.Sigmas.Output("sigmas", display_name="sigmas", tooltip="The noise levels to sample it back with."),
             ],
+            aliases=("DDIM inversion", "invert image", "unsampler", "noise inversion"),
+            advanced=("refinements",),
         )
 
     @classmethod
@@ -54,7 +62,8 @@ class AttentionDragInversion(io.ComfyNode):
         samples = check_latent(model, latent)
         count = len(sampling_sigmas(model, steps, strength)) - 1
         layers = tuple(attention_layers(model.model).values())
-        footprint = plan_footprint(settings.capture, layers, samples.shape[0], tuple(samples.shape[-2:]), count)
+        size = (samples.shape[-2], samples.shape[-1])
+        footprint = plan_footprint(settings.capture, layers, samples.shape[0], size, count)
         summary = (
             f"{count} steps, {count * (refinements + 1)} evaluations; keeps {footprint.total / MEGABYTE:.0f} MB "
             f"(attention maps {footprint.maps / MEGABYTE:.0f} MB, keys and values: {footprint.storage})"
@@ -69,4 +78,4 @@ class AttentionDragInversion(io.ComfyNode):
         )
         inversion = stations.invert(host, host.from_latent(samples), settings, noise_mask)
         inverted = {"samples": on_intermediate(host.to_latent(inversion.noisy))}
-        return io.NodeOutput(inversion, inverted, inversion.sigmas.clone(), ui=ui.PreviewText(summary))
+        return io.NodeOutput(Held(inversion), inverted, inversion.sigmas.clone(), ui=ui.PreviewText(summary))

@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from ..core.errors import InputError
 from ..core.hosts.comfy.loading import load_model
 from ._common import CATEGORY, names_itself
+from ._schema import node_schema
 
 
 class AttentionDragLoadDiffusers(io.ComfyNode):
@@ -22,7 +23,7 @@ class AttentionDragLoadDiffusers(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragLoadDiffusers",
             display_name="AttentionDrag Load Diffusers",
             category=CATEGORY,
@@ -36,10 +37,11 @@ class AttentionDragLoadDiffusers(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Model.Output("model", display_name="MODEL"),
-                io.Clip.Output("clip", display_name="CLIP"),
-                io.Vae.Output("vae", display_name="VAE"),
+                io.Model.Output("model", display_name="MODEL", tooltip="The U-Net, as any loader gives it."),
+                io.Clip.Output("clip", display_name="CLIP", tooltip="The text encoder, if the model has one."),
+                io.Vae.Output("vae", display_name="VAE", tooltip="The autoencoder."),
             ],
+            aliases=("diffusers", "load model", "checkpoint folder"),
         )
 
     @classmethod

@@ -14,6 +14,7 @@ from ..core.settings import EditSettings
 from . import preview
 from ._common import CATEGORY, DragPointsType, InversionType, grid_of, image_on, names_itself
 from ._inputs import DEFAULTS, correlation_inputs, mask_edge_inputs, mask_inputs, tau_setting
+from ._schema import node_schema
 
 
 class AttentionDragMask(io.ComfyNode):
@@ -21,15 +22,15 @@ class AttentionDragMask(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragMask",
             display_name="AttentionDrag Mask",
             category=CATEGORY,
             description="Finds what belongs to the handles. Changing points or settings here is cheap: the "
             "inversion does not run again.",
             inputs=[
-                InversionType.Input("inversion"),
-                DragPointsType.Input("points"),
+                InversionType.Input("inversion", tooltip="Of AttentionDrag Inversion."),
+                DragPointsType.Input("points", tooltip="The drags, from AttentionDrag Points."),
                 *mask_inputs(),
                 *mask_edge_inputs(),
                 io.Mask.Input("mask", optional=True, tooltip="A drawn mask to correct the automatic one with."),
@@ -43,9 +44,16 @@ class AttentionDragMask(io.ComfyNode):
                 *correlation_inputs(),
             ],
             outputs=[
-                io.Mask.Output("mask_out", display_name="mask"),
-                io.Image.Output("heatmap", display_name="heatmap"),
+                io.Mask.Output("mask_out", display_name="mask", tooltip="What moves, at the picture's size."),
+                io.Image.Output(
+                    "heatmap",
+                    display_name="heatmap",
+                    tooltip="How strongly each place belongs to a handle, over the picture, with the mask's outline.",
+                ),
             ],
+            aliases=("segment by point", "attention mask", "select object", "click to mask"),
+            advanced=("feather", "connected", "disc", "symmetric"),
+            intermediate_output=True,
         )
 
     @classmethod

@@ -7,6 +7,7 @@ import torch
 from comfy_api.latest import io
 
 from ..core import edit as stations
+from ..core.attention.tokens import SourceAttention
 from ..core.diffusion.dragged import DraggedLatent
 from ..core.diffusion.inversion import Inversion
 from ..core.diffusion.sampling import SampleSettings
@@ -17,6 +18,7 @@ from ..core.settings import EditSettings
 from ..core.space.grid import Grid
 from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate
 from ._inputs import cfg_input, check_cfg, consistency_inputs, hold_input, preserve_input
+from ._schema import node_schema
 
 
 def free_input() -> io.Input:
@@ -63,7 +65,9 @@ def free_on_cells(inversion: Inversion, dragged: DraggedLatent | None, free: tor
     return grid.image_mask_to_cells(free).expand(inversion.batch, -1, -1)
 
 
-def sample_settings(consistency: str, consistency_share: float, preserve: float, hold: float) -> SampleSettings:
+def sample_settings(
+    consistency: SourceAttention, consistency_share: float, preserve: float, hold: float
+) -> SampleSettings:
     """The widgets, by the names they are saved under, as settings."""
     return SampleSettings(
         source_attention=consistency, source_attention_share=consistency_share, hold_element=preserve, hold_rest=hold
@@ -75,7 +79,7 @@ class AttentionDragSampler(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragSampler",
             display_name="AttentionDrag Sampler",
             category=CATEGORY,
@@ -83,17 +87,21 @@ class AttentionDragSampler(io.ComfyNode):
             "the background kept as it was.",
             inputs=[
                 io.Model.Input("model", tooltip="The model of the inversion."),
-                InversionType.Input("inversion"),
+                InversionType.Input("inversion", tooltip="Of AttentionDrag Inversion."),
                 io.Latent.Input("latent", tooltip="The dragged latent."),
                 cfg_input(),
                 *consistency_inputs(),
                 preserve_input(),
                 hold_input(),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt for what changes."),
-                io.Conditioning.Input("negative", optional=True),
+                io.Conditioning.Input("negative", optional=True, tooltip="What to keep away from; needs cfg above 1."),
                 free_input(),
             ],
-            outputs=[io.Latent.Output("latent_out", display_name="latent")],
+            outputs=[
+                io.Latent.Output("latent_out", display_name="latent", tooltip="The edited latent, for VAE Decode.")
+            ],
+            aliases=("drag sampler", "DDIM", "KSampler"),
+            advanced=("consistency", "consistency_share"),
         )
 
     @classmethod
@@ -128,21 +136,25 @@ class AttentionDragSamplerSelect(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
+        return node_schema(
             node_id="AttentionDragSamplerSelect",
             display_name="AttentionDrag Sampler Select",
             category=CATEGORY,
             description="AttentionDrag's way back as a SAMPLER: for SamplerCustomAdvanced with any guider, the "
             "inversion's SIGMAS and no added noise.",
             inputs=[
-                InversionType.Input("inversion"),
+                InversionType.Input("inversion", tooltip="Of AttentionDrag Inversion."),
                 io.Latent.Input("latent", tooltip="The dragged latent, the same that is sampled."),
                 *consistency_inputs(),
                 preserve_input(),
                 hold_input(),
                 free_input(),
             ],
-            outputs=[io.Sampler.Output("sampler", display_name="sampler")],
+            outputs=[
+                io.Sampler.Output("sampler", display_name="sampler", tooltip="For SamplerCustomAdvanced.")
+            ],
+            aliases=("drag sampler", "KSamplerSelect", "custom sampler"),
+            advanced=("consistency", "consistency_share"),
         )
 
     @classmethod

@@ -2,6 +2,7 @@
 
     python scripts/bootstrap.py demo [arguments]
     python scripts/bootstrap.py test [arguments]
+    python scripts/bootstrap.py check [arguments]
 
 Standard library alone; runs under any Python from 3.11 on.
 """
@@ -21,7 +22,11 @@ from scripts.comfyui import comfyui_requirements, find_comfyui, unpack_comfyui  
 from scripts.environment import REPOSITORY, SetupError, ensure_environment, project_requirements  # noqa: E402
 
 # What each command needs beside ComfyUI's and the pack's own requirements, and the module that does the work.
-COMMANDS = {"demo": (("demo",), "scripts.demo"), "test": (("test", "train", "benchmarks"), "scripts.run_tests")}
+COMMANDS = {
+    "demo": (("demo",), "scripts.demo"),
+    "test": (("test", "train", "benchmarks"), "scripts.run_tests"),
+    "check": (("dev",), "scripts.run_checks"),
+}
 
 
 def main(arguments: list[str]) -> None:

@@ -25,7 +25,7 @@ IMAGE = "attentiondrag_demo.png"
 CHECKPOINT = "attentiondrag_demo.safetensors"
 SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
 POINTS = {"version": 1, "pairs": [{"handle": [0.31, 0.404], "target": [0.42, 0.74]}]}
-PACK = "comfyui-attentiondrag"
+PACK = "attentiondrag"
 
 
 @dataclass

@@ -52,7 +52,9 @@ def correlate(
     settings = settings or CorrelationSettings()
     per_grid = [_rows(attention, size, grid, points, settings) for size, attention in sorted(maps.items())]
     size = grid.latent_size
-    total = sum(F.interpolate(rows, size=size, mode="bilinear", align_corners=False) for rows in per_grid)
+    total = torch.zeros(())
+    for rows in per_grid:
+        total = total.to(rows) + F.interpolate(rows, size=size, mode="bilinear", align_corners=False)
     correlation = total / len(per_grid)
     weights = torch.stack([_disc(pair, grid, size, settings.disc) for pair in points.pairs]).to(correlation)
     own = (correlation * weights).sum((-2, -1), keepdim=True)

@@ -142,19 +142,20 @@ def invert(
     ascending = sigmas.flip(0).tolist()
     capture = _Capture.planned(plan or CapturePlan(), denoiser.layers, latent, len(ascending) - 1)
 
-    x, eps = latent.float(), None
+    x = latent.float()
+    eps: torch.Tensor | None = None
     trajectory = [x.to("cpu")]
     for index, (sigma, sigma_next) in enumerate(zip(ascending, ascending[1:], strict=False)):
-        last = None if guess_from == "present" else eps
+        guess = _guess(x, None if guess_from == "present" else eps, sigma, sigma_next)
         for attempt in range(refinements + 1):
-            guess = _guess(x, last, sigma, sigma_next) if attempt == 0 else schedule.step(x, eps, sigma, sigma_next)
             hooks = capture.hooks(index) if attempt == refinements else None
             denoised = denoiser.denoise(guess, sigma_next, hooks)
             if attempt == 0 and guess_from == "present":
                 eps = schedule.first_epsilon(x, denoised, sigma, sigma_next, denoiser.prediction)
             else:
                 eps = schedule.epsilon(guess, denoised, sigma_next)
-        x = schedule.step(x, eps, sigma, sigma_next)
+            guess = schedule.step(x, eps, sigma, sigma_next)
+        x = guess
         trajectory.append(x.to("cpu"))
         capture.end_step()
         if on_step is not None:
@@ -212,7 +213,7 @@ class _Capture:
 
     def end_step(self) -> None:
         """Stores what the step's last evaluation recorded."""
-        if self._keeps_tokens:
+        if self._keeps_tokens and self.now is not None:
             check_all_ran(self.source_layers, self.now.kept)
             self.kept.append(to_storage(self.now.kept, self.footprint.storage))
 

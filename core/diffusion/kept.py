@@ -49,11 +49,11 @@ class Kept:
         self._inversion, self._dragged = inversion, dragged
         self._element_until = steps_of(hold_element, inversion.steps)
         self._rest_until = steps_of(hold_rest, inversion.steps)
-        if free is None and dragged is not None:
-            free = dragged.movement.free
+        if dragged is not None:
+            free = dragged.movement.free if free is None else free
         self._free = _limited(free, inversion, device)
         self._whole = False
-        if dragged is not None:
+        if dragged is not None and free is not None:
             arriving, touched = dragged.movement.arriving[:, None], dragged.movement.free[:, None] > 0
             # Only what fully arrived; a cell that is part background belongs to the seam.
             self._arrived = ((arriving - 0.5) * 2).clamp(0, 1).to(device)
@@ -64,7 +64,7 @@ class Kept:
     def known(self, step: int) -> torch.Tensor | None:
         """The clean estimate (B, C, h, w) after a step in which all that may change is held, so that the model need
         not be asked; else None."""
-        if not self._whole or step >= min(self._element_until, self._rest_until):
+        if not self._whole or self._dragged is None or step >= min(self._element_until, self._rest_until):
             return None
         clean = self._dragged.clean.to(self._touched.device)
         return torch.where(self._touched, clean, self._inversion.clean.to(clean))
@@ -72,7 +72,7 @@ class Kept:
     def put_back(self, x: torch.Tensor, index: int) -> torch.Tensor:
         """The latent (B, C, h, w) at ``sigmas[index]`` with everything that is held there put back."""
         share = self._held(index)
-        if share is not None:
+        if share is not None and self._dragged is not None:
             x = share * self._dragged.at(self._inversion, index).to(x.device) + (1 - share) * x
         if self._free is not None:
             source = self._inversion.trajectory[index].to(x.device)

@@ -56,12 +56,11 @@ def _one(planes: torch.Tensor, hole: torch.Tensor, searched: int) -> torch.Tenso
     sizes = [(planes.masked_fill(hole[:, None], 0), hole)]
     while min(sizes[-1][1].shape[-2:]) >= 2 * COARSEST:
         sizes.append(halved(*sizes[-1]))
-    current, ways = None, None
+    current = harmonic(*sizes[-1])
+    ways: torch.Tensor | None = None
     for known, unknown in reversed(sizes):
         unread = unknown[:, None]
-        if current is None:
-            current = harmonic(known, unknown)
-        else:
+        if known is not sizes[-1][0]:
             finer = F.interpolate(current, size=known.shape[-2:], mode="bilinear", align_corners=False)
             current = torch.where(unread, finer, known)
         # There may be no whole patch in small versions and yet some in the finer ones.

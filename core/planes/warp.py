@@ -10,7 +10,8 @@ def coordinates(height: int, width: int, device: torch.device | str = "cpu") -> 
     """(y, x) index of every element of a plane, each (height, width) float32; add 0.5 for its centre."""
     y = torch.arange(height, device=device, dtype=torch.float32)
     x = torch.arange(width, device=device, dtype=torch.float32)
-    return torch.meshgrid(y, x, indexing="ij")
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return rows, columns
 
 
 def look_up(planes: torch.Tensor, x: torch.Tensor, y: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:

@@ -83,7 +83,8 @@ class Grid:
                     f"{latent_size[1] * cell}x{latent_size[0] * cell} px.",
                     "Link the image that was encoded and inverted.",
                 )
-        return cls(*image_size, *latent_size, *offsets, cell)
+        (height, width), (rows, columns), (top, left) = image_size, latent_size, offsets
+        return cls(height, width, rows, columns, top, left, cell)
 
     @property
     def latent_size(self) -> tuple[int, int]:

@@ -225,6 +225,28 @@ def test_stranger_s_attention_stays_in_its_slot(client, g, scene, saved_latent, 
     assert relative(latents["half"], latents[None]) > 1e-3
 
 
+def test_attention_that_someone_chose_is_used_in_every_layer(client, g, scene):
+    """Also where the maps are read, which takes the place of the layer's own call."""
+    model = g.add("ProbeAttentionOverride", model=g.checkpoint()[0], name="chosen")
+    chain = build_chain(g, scene(), RIGHT, model=model[0], mask=everything(g), sampler={"hold": 0.0, "preserve": 0.0})
+    calls = g.add("ProbeCalls", after=chain.sampler[0], name="chosen")
+    # Each transformer block has a self- and a cross-attention.
+    [found] = client.run(g.graph).outputs[calls.id]["calls"]
+    if found:
+        assert found == 2 * BLOCKS * EVALUATIONS * 2
+    else:
+        assert client.system_stats()["system"]["comfyui_version"] == "0.3.52", "which knows no such thing"
+
+
+def test_an_inversion_counts_at_its_size_for_the_cache(client, g, scene):
+    chain = build_chain(g, scene(128, 128), RIGHT)
+    weighed = g.add("ProbeCacheSize", inversion=chain.inversion[0])
+    in_lists, asked, kept = client.run(g.graph).outputs[weighed.id]["bytes"]
+    assert kept > 1_000_000
+    assert in_lists == asked
+    assert kept <= in_lists < 1.01 * kept
+
+
 def test_stored_and_recomputed_consistency_agree(client, g, scene, saved_latent):
     saved = {}
     for storage in ("cpu", "recompute", "off"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import comfy.model_management
 import comfy.model_sampling
@@ -29,7 +29,7 @@ class ComfyDenoiser:
         self._keys = attention_layers(base_model)
         self.layers = tuple(self._keys.values())
         v_prediction = isinstance(base_model.model_sampling, comfy.model_sampling.V_PREDICTION)
-        self.prediction = "v" if v_prediction else "epsilon"
+        self.prediction: Literal["epsilon", "v"] = "v" if v_prediction else "epsilon"
         self.fingerprint = fingerprint(base_model)
 
     def denoise(self, x: torch.Tensor, sigma: float, hooks: AttentionHooks | None = None) -> torch.Tensor:

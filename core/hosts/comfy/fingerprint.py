@@ -21,7 +21,7 @@ def fingerprint(base_model: Any) -> str:
     """
     patcher = getattr(base_model, "current_patcher", None)
     backup = getattr(patcher, "backup", {})
-    layout = [*attention_layers(base_model).items()]
+    layout: list[object] = [*attention_layers(base_model).items()]
     layout.append(isinstance(base_model.model_sampling, comfy.model_sampling.V_PREDICTION))
     weights = []
     for name, parameter in base_model.diffusion_model.named_parameters():

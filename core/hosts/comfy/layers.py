@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import comfy.model_sampling
 
 from ...errors import UnsupportedModelError
-from ...model.layers import Layer
+from ...model.layers import Layer, Side
 
 SUPPORTED = "Use a Stable Diffusion 1.x, 2.x or SDXL checkpoint, or another with a U-Net of that family."
 
@@ -31,7 +31,7 @@ def attention_layers(base_model: Any) -> dict[BlockKey, Layer]:
     layers: dict[BlockKey, Layer] = {}
     level = 0
 
-    def visit(block: Any, side: str, number: int) -> None:
+    def visit(block: Any, side: Side, number: int) -> None:
         nonlocal level
         name = {"down": "input", "middle": "middle", "up": "output"}[side]
         for module in block:

@@ -11,6 +11,9 @@ from ...model.layers import Layer
 from ...model.protocols import AttentionHooks
 from .layers import BlockKey
 
+OVERRIDE = "optimized_attention_override"
+"""Entry of transformer_options under which other packs, and ComfyUI itself, put a model's attention function."""
+
 
 def patched_options(
     model_options: dict[str, Any], hooks: AttentionHooks, keys: dict[BlockKey, Layer]
@@ -54,7 +57,9 @@ def _projections_patch(hooks: AttentionHooks, layer: Layer, other: Callable | No
         hooks.projections(layer, q, k, _positive_rows(q.shape[0], extra_options))
         if other is not None:
             return other(q, k, v, extra_options)
-        return optimized_attention(q, k, v, layer.heads, attn_precision=extra_options.get("attn_precision"))
+        # Attention that someone chose for this model (sage, int8, ...) is found there; 0.3.52 knows no such.
+        chosen = {"transformer_options": extra_options} if OVERRIDE in extra_options else {}
+        return optimized_attention(q, k, v, layer.heads, attn_precision=extra_options.get("attn_precision"), **chosen)
 
     return attend
 

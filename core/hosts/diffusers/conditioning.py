@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from ...errors import InputError, UnsupportedModelError
 
@@ -30,12 +29,12 @@ class Conditioning:
     time_ids: tuple[int, int, int, int, int, int] | None = None
 
 
-def null_conditioning(unet: nn.Module) -> Conditioning:
+def null_conditioning(unet: Any) -> Conditioning:
     """No text: zeros of the U-Net's context width, (1, 77, width) and, for SDXL, pooled zeros."""
     return Conditioning(torch.zeros(1, NULL_TOKENS, context_width(unet)))
 
 
-def context_width(unet: nn.Module) -> int:
+def context_width(unet: Any) -> int:
     """Width of the text embeddings that the U-Net's cross-attention takes.
 
     Raises:
@@ -50,7 +49,7 @@ def context_width(unet: nn.Module) -> int:
     return widths.pop()
 
 
-def check_embeddings(unet: nn.Module) -> None:
+def check_embeddings(unet: Any) -> None:
     """Raises an ``UnsupportedModelError`` for a U-Net that wants inputs which this host doesn't have."""
     config = unet.config
     added, labels = config.get("addition_embed_type"), config.get("class_embed_type")
@@ -68,7 +67,7 @@ def check_embeddings(unet: nn.Module) -> None:
 
 
 def unet_arguments(
-    unet: nn.Module,
+    unet: Any,
     conditionings: tuple[Conditioning, ...],
     batch: int,
     pixel_size: tuple[int, int],

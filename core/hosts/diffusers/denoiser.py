@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
-from torch import nn
 
 from ...diffusion import schedule
 from ...errors import InputError, UnsupportedModelError
@@ -52,14 +51,14 @@ class DiffusersDenoiser:
 
     def __init__(
         self,
-        unet: nn.Module,
+        unet: Any,
         scheduler: Any,
         positive: Conditioning | None = None,
         negative: Conditioning | None = None,
         guidance: float = 1.0,
     ):
         # torch.compile would have traced the layers' own processors in.
-        self._unet = getattr(unet, "_orig_mod", unet)
+        self._unet: Any = getattr(unet, "_orig_mod", unet)
         self._attentions = self_attention(self._unet)
         self.layers = tuple(attention.layer for attention in self._attentions)
         check_embeddings(self._unet)
@@ -153,7 +152,8 @@ class DiffusersDenoiser:
 
 def _adapters_digest(unet: Any) -> str:
     """Of the LoRAs in force (peft's layers), with their scales; "" without any."""
-    weights, layout = [], []
+    weights: list[torch.Tensor] = []
+    layout: list[tuple[int, float, bool]] = []
     for module in unet.modules():
         active = getattr(module, "active_adapters", ())
         if not hasattr(module, "lora_A") or getattr(module, "disable_adapters", False):

@@ -167,7 +167,7 @@ def _outputs(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, torc
 
 
 def _fused_attention(
-    attn: nn.Module, hidden_states: torch.Tensor, source: torch.Tensor
+    attn: Any, hidden_states: torch.Tensor, source: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Self-attention with keys and values of ``source`` for a layer whose q, k, v are one matrix.
 
@@ -177,8 +177,8 @@ def _fused_attention(
     query = attn.to_qkv(hidden_states).chunk(3, dim=-1)[0]
     _, key, value = attn.to_qkv(source).chunk(3, dim=-1)
 
-    heads = (rearrange(part, "b n (h d) -> b h n d", h=attn.heads) for part in (query, key, value))
-    attended = F.scaled_dot_product_attention(*heads, scale=attn.scale)
+    q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=attn.heads) for part in (query, key, value))
+    attended = F.scaled_dot_product_attention(q, k, v, scale=attn.scale)
     result = attn.to_out[1](attn.to_out[0](rearrange(attended, "b h n d -> b n (h d)")))
     if attn.residual_connection:
         result = result + hidden_states

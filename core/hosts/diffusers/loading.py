@@ -41,7 +41,7 @@ def _load_folder(folder: Path, device: torch.device, dtype: torch.dtype) -> Comp
         raise InputError("model", f"its VAE is a {vae_kind}.", "Use an AutoencoderKL or AutoencoderTiny.")
     read_config(folder, "scheduler", "scheduler_config.json")
 
-    def model(part: str, cls: type) -> nn.Module:
+    def model(part: str, cls: Any) -> nn.Module:
         variant = "fp16" if ".fp16." in weights_file(folder, part).name else None
         loaded = cls.from_pretrained(
             folder, subfolder=part, torch_dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True
@@ -55,7 +55,7 @@ def _load_folder(folder: Path, device: torch.device, dtype: torch.dtype) -> Comp
 
 
 def _text_encoder(
-    folder: Path, unet: nn.Module, vae: nn.Module, scheduler: Any, device: torch.device, dtype: torch.dtype
+    folder: Path, unet: Any, vae: Any, scheduler: Any, device: torch.device, dtype: torch.dtype
 ) -> Callable[[str], Conditioning] | None:
     """Encodes prompts, loading the text encoders at the first; None if the folder has none."""
     parts = [part for part in ("", "_2") if (folder / f"text_encoder{part}" / "config.json").is_file()]
@@ -70,7 +70,7 @@ def _text_encoder(
         loaded: dict[str, Any] = {}
         for part in parts:
             name, tokenizer = f"text_encoder{part}", f"tokenizer{part}"
-            cls = transformers.CLIPTextModelWithProjection if part else transformers.CLIPTextModel
+            cls: Any = transformers.CLIPTextModelWithProjection if part else transformers.CLIPTextModel
             variant = "fp16" if ".fp16." in weights_file(folder, name, "model").name else None
             model = cls.from_pretrained(
                 folder / name, dtype=dtype, variant=variant, use_safetensors=True, local_files_only=True

@@ -48,8 +48,9 @@ def load_single_file(path: Path, device: torch.device, dtype: torch.dtype) -> Co
         set_alpha_to_one=False, steps_offset=1, prediction_type=prediction_type(state),
         rescale_betas_zero_snr="ztsnr" in state,
     )
-    models = (model.to(device).eval().requires_grad_(False) for model in (unet, vae))
-    return Components(*models, scheduler)
+    for model in (unet, vae):
+        model.to(device).eval().requires_grad_(False)
+    return Components(unet, vae, scheduler)
 
 
 def unet_config(state: State) -> dict[str, Any]:
@@ -142,7 +143,7 @@ def _load_vae(state: State, scale: float, path: Path, dtype: torch.dtype) -> nn.
         return nn.Module.to(_load_tiny(state, scale), dtype)
     if f"{VAE}decoder.conv_in.weight" not in state:
         raise InputError("model", f"{path.name} holds no VAE.", "Give a full checkpoint, or a diffusers folder.")
-    widths = []
+    widths: list[int] = []
     while f"{VAE}encoder.down.{len(widths)}.block.0.conv2.weight" in state:
         widths.append(state[f"{VAE}encoder.down.{len(widths)}.block.0.conv2.weight"].shape[0])
     latent = state[f"{VAE}decoder.conv_in.weight"].shape[1]
@@ -167,7 +168,7 @@ def _load_tiny(state: State, scale: float) -> nn.Module:
     own_shift = float(state.get(f"{VAE}vae_shift", torch.tensor(0.0)))
     if own_scale == 0 or not math.isfinite(own_scale):
         raise InputError("model", f"its VAE's scale is {own_scale}.", "Use another checkpoint.")
-    vae = diffusers.AutoencoderTiny(scaling_factor=scale / own_scale, shift_factor=-own_shift * own_scale)
+    vae: Any = diffusers.AutoencoderTiny(scaling_factor=scale / own_scale, shift_factor=-own_shift * own_scale)
     renamed: State = {}
     for part, skipped in (("encoder", 0), ("decoder", 1)):
         # The decoder's first layer is a clamp without weights, which diffusers doesn't count.

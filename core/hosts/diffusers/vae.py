@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ class DiffusersVae:
             (``force_upcast``, as SDXL's) runs in float32 for the time of a call.
     """
 
-    def __init__(self, vae: nn.Module):
+    def __init__(self, vae: Any):
         self._vae = vae
         self._scale = float(vae.config.scaling_factor)
         self._shift = float(vae.config.get("shift_factor") or 0.0)

@@ -78,6 +78,54 @@ class ProbeCountEvaluations:
         return (model,)
 
 
+class ProbeAttentionOverride:
+    """A MODEL with somebody's own attention function for all of it, which counts its calls under ``name``."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "name": ("STRING", {"default": "probe"})}}
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "probe"
+
+    def patch(self, model, name):
+        CALLS[name] = 0
+
+        def attention(func, *args, **kwargs):
+            CALLS[name] += 1
+            return func(*args, **kwargs)
+
+        model = model.clone()
+        options = model.model_options.setdefault("transformer_options", {})
+        options["optimized_attention_override"] = attention
+        return (model,)
+
+
+class ProbeCacheSize:
+    """What ComfyUI's RAM-pressure cache takes an INVERSION for, and what it is, in bytes."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"inversion": ("INVERSION",)}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "weigh"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    def weigh(self, inversion):
+        def in_lists(output):
+            if isinstance(output, (list, tuple)):
+                return sum(map(in_lists, output))
+            return output.numel() * output.element_size() if isinstance(output, torch.Tensor) else 0
+
+        real = inversion[0]
+        maps = sum(one.nbytes for one in real.maps.values())
+        kept = real.trajectory.nbytes + maps + sum(one.nbytes for step in real.tokens for one in step.values())
+        return {"ui": {"bytes": [in_lists([inversion]), inversion.get_ram_usage(), kept]}}
+
+
 class ProbeEditWithObjects:
     """Expands into an Edit whose MODEL, VAE, IMAGE and DRAG_POINTS are the objects themselves instead of links."""
 
@@ -251,6 +299,22 @@ class ProbeObjects:
         return {"ui": {"counts": [found.count(name) for name in classes.split()]}}
 
 
+class ProbeText:
+    """Shows a text."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"text": ("STRING", {"forceInput": True})}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "show"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    def show(self, text):
+        return {"ui": {"text": [text]}}
+
+
 class ProbeChecksum:
     """Reports a picture's SHA-256, of its floats: a saved file would round them."""
 
@@ -273,6 +337,8 @@ NODE_CLASS_MAPPINGS = {
     for node in (
         ProbeAttentionReplace,
         ProbeCountEvaluations,
+        ProbeAttentionOverride,
+        ProbeCacheSize,
         ProbeEditWithObjects,
         ProbeCalls,
         ProbeBrokenModel,
@@ -280,6 +346,7 @@ NODE_CLASS_MAPPINGS = {
         ProbeLatent,
         ProbeConditioning,
         ProbeObjects,
+        ProbeText,
         ProbeChecksum,
     )
 }
