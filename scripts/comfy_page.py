@@ -205,6 +205,10 @@ class ComfyPage:
         return json.loads(self.stored)["pairs"] if self.stored else []
 
     @property
+    def clicks(self) -> list[dict[str, Any]]:
+        return json.loads(self.stored).get("clicks", []) if self.stored else []
+
+    @property
     def canvas_state(self) -> list[float]:
         """What must not change by accident: place and zoom of the canvas, place of the node."""
         return self.page.evaluate(f"[app.canvas.ds.scale, ...app.canvas.ds.offset, ...{_POINTS}.pos]")
@@ -225,13 +229,17 @@ class ComfyPage:
         write = f"(text) => {{ {_POINTS}.widgets.find((widget) => widget.name === 'points').value = text }}"
         self.page.evaluate(write, stored)
 
-    def wait_until_kept(self, text: str | None = None) -> None:
-        """Until ComfyUI has put the open workflow, with its points or another text, into the browser's storage."""
-        kept = """(text) => {
-          const within = JSON.stringify(text).slice(1, -1);
-          return [localStorage, sessionStorage].some((one) => Object.values(one).some((kept) => kept.includes(within)));
+    def wait_until_kept(self, *texts: str) -> None:
+        """Until ComfyUI has put the open workflow into the browser's storage, with its points and further texts in it.
+
+        All of them in one entry: others may be of another workflow, or of an earlier state of this one.
+        """
+        kept = """(texts) => {
+          const within = texts.map((text) => JSON.stringify(text).slice(1, -1));
+          const entries = [localStorage, sessionStorage].flatMap((one) => Object.values(one));
+          return entries.some((entry) => within.every((text) => entry.includes(text)));
         }"""
-        self.page.wait_for_function(kept, arg=self.stored if text is None else text)
+        self.page.wait_for_function(kept, arg=[self.stored, *texts])
 
     def leave_picker(self) -> None:
         """The focus back to ComfyUI's canvas, so that its own undo answers."""

@@ -58,9 +58,9 @@ _FIT = """([width, height, margin]) => {
 _SIZE = """([width, height]) => {
   app.graph.nodes.find((node) => node.type === "AttentionDragPoints").setSize([width, height]);
 }"""
-_WRITE = """(pairs) => {
+_WRITE = """({ pairs, clicks }) => {
   const node = app.graph.nodes.find((candidate) => candidate.type === "AttentionDragPoints");
-  node.widgets.find((widget) => widget.name === "points").value = JSON.stringify({ version: 1, pairs });
+  node.widgets.find((widget) => widget.name === "points").value = JSON.stringify({ version: 2, pairs, clicks });
 }"""
 _RESULT = "Object.values(app.nodeOutputs).some((output) => output.images?.[0]?.type === 'output')"
 
@@ -82,16 +82,18 @@ def take(server: str, folder: Path, run: bool = True, steps: int | None = None) 
         comfy.wait_for_picture()
         _hide_furniture(comfy)
 
-        page.evaluate(_SIZE, [500, 680])
+        page.evaluate(_SIZE, [500, 760])
         page.evaluate(_PLACE, [-280, 90, 1])
         hold = {"handle": [0.56, 0.75], "target": [0.56, 0.75]}
-        page.evaluate(_WRITE, [{**pair, "radius": 0.22}, {"handle": [0.77, 0.52], "target": [0.82, 0.24]}, hold])
+        bend = {"handle": [0.77, 0.52], "target": [0.82, 0.24], "motion": "reshape", "group": 2}
+        clicks = [{"at": [0.36, 0.52], "kind": "add"}, {"at": [0.68, 0.62], "kind": "leave_out", "group": 2}]
+        page.evaluate(_WRITE, {"pairs": [{**pair, "radius": 0.22}, bend, hold], "clicks": clicks})
         page.wait_for_function("document.querySelectorAll('.ad-pair').length === 3")
         page.locator(".ad-badge").first.click()
         comfy.settle()
         save(page.locator(".ad-picker"), folder / "picker.png")
 
-        page.evaluate(_WRITE, [pair])
+        page.evaluate(_WRITE, {"pairs": [pair], "clicks": []})
         page.wait_for_function("document.querySelectorAll('.ad-pair').length === 1")
         if not run:
             return

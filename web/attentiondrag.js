@@ -6,17 +6,16 @@
 import { attach } from "./page/attach.js";
 import { app } from "./page/comfyui.js";
 import { listenToRuns } from "./page/runs.js";
-import { addStyles } from "./page/styles.js";
+import { loadStyles } from "./page/styles.js";
 import { loadWords } from "./page/words.js";
 
 const NODE = "AttentionDragPoints";
 
 app.registerExtension({
-  name: "AttentionDrag.Picker",
+  name: "attentiondrag.picker",
   async init() {
-    addStyles();
     listenToRuns();
-    await loadWords();
+    await Promise.all([loadStyles(), loadWords()]);
   },
   nodeCreated(node) {
     if (node.comfyClass === NODE) attach(node);

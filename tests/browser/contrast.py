@@ -45,7 +45,7 @@ _PARTS = """(root) => {
       range.selectNodeContents(child);
       add("text", element, range.getBoundingClientRect(), style.color);
     }
-    if (element.matches("input[type=number], textarea")) {
+    if (element.matches("input[type=number], select, textarea")) {
       const told = element.value ? style.color : getComputedStyle(element, "::placeholder").color;
       if (element.value || element.placeholder) add("text", element, element.getBoundingClientRect(), told);
       add("edge", element, element.getBoundingClientRect(), style.borderLeftColor);

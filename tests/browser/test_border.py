@@ -110,7 +110,7 @@ def load(page: Page, *files) -> list[str]:
 def test_only_the_entry_does_anything_and_only_once(bare: Page):
     assert load(bare, *PAGE, *PICKER) == []
     assert load(bare, ENTRY, *PAGE, *PICKER, ENTRY) == ["app.registerExtension"]
-    assert bare.evaluate("extension.name") == "AttentionDrag.Picker"
+    assert bare.evaluate("extension.name") == "attentiondrag.picker"
 
 
 def test_each_of_the_server_s_events_is_listened_to_once(bare: Page):
@@ -120,5 +120,22 @@ def test_each_of_the_server_s_events_is_listened_to_once(bare: Page):
     bare.wait_for_function("done.some((one) => one === 'api.fetchApi')")
     done = bare.evaluate("done")
     assert done.count("api.addEventListener") == 4
-    sheets = bare.evaluate("[...document.querySelectorAll('link')].map((link) => new URL(link.href).pathname)")
-    assert sheets == [f"{_AT}picker/picker.css", f"{_AT}page/palette.css"]
+    # The style goes into each picker, nothing of it onto the page.
+    assert bare.evaluate("document.querySelectorAll('link, style').length") == 0
+
+
+def test_a_picker_s_style_is_all_of_its_sheets_in_their_order(bare: Page):
+    style = bare.evaluate(
+        """async (at) => {
+          const { loadStyles, makeStyle } = await import(at + "page/styles.js");
+          await loadStyles();
+          return makeStyle().textContent;
+        }""",
+        _AT,
+    )
+    assert "@import" not in style
+    order = re.findall(r'@import "\./([^"]+)"', (WEB / "picker" / "picker.css").read_text(encoding="utf-8"))
+    assert sorted(order) == sorted(f"styles/{sheet.name}" for sheet in WEB.glob("picker/styles/*.css"))
+    files = [*(WEB / "picker" / sheet for sheet in order), WEB / "page" / "palette.css"]
+    places = [style.index(file.read_text(encoding="utf-8").strip()) for file in files]
+    assert places == sorted(places)

@@ -70,6 +70,17 @@ def test_keys_held_stand_for_a_tool(bench):
     assert len(b.pairs) == 2
 
 
+def test_no_menu_comes_up_over_a_click_put_with_ctrl(bench):
+    b = bench(text=stored(PAIR))
+    opened = """(ctrlKey) => {
+      const event = new MouseEvent("contextmenu", { bubbles: true, cancelable: true, ctrlKey, button: ctrlKey ? 0 : 2 });
+      return document.querySelector(".ad-stage").dispatchEvent(event);
+    }"""
+    assert b.page.evaluate(opened, True) is False
+    # The page's own menu stays.
+    assert b.page.evaluate(opened, False) is True
+
+
 def test_a_press_may_slide_to_its_place_and_can_be_broken_off(bench):
     b = bench(text=stored(PAIR))
     b.click("Add")

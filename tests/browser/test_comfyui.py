@@ -64,6 +64,49 @@ def test_keys_stay_in_the_picker_and_both_undos_work(comfy: ComfyPage):
     comfy.page.wait_for_function("document.querySelectorAll('.ad-pair').length === 1")
 
 
+def test_clicks_are_put_moved_and_taken_back_where_comfyui_has_keys_of_its_own(comfy: ComfyPage):
+    page = comfy.page
+    comfy.build("wide.png")
+    comfy.drag((0.2, 0.7), (0.5, 0.7))
+    comfy.end_step()
+    before = comfy.canvas_state
+    # ComfyUI selects several nodes with one of these keys held, and copies a node that is dragged with the other.
+    for key, at in (("Control", (0.3, 0.2)), ("Alt", (0.7, 0.3))):
+        page.keyboard.down(key)
+        page.mouse.click(*comfy.at(*at))
+        page.keyboard.up(key)
+        comfy.end_step()
+    assert [(click["at"], click["kind"]) for click in comfy.clicks] == [
+        (near(0.3, 0.2), "add"),
+        (near(0.7, 0.3), "leave_out"),
+    ]
+    comfy.drag((0.7, 0.3), (0.8, 0.6))
+    comfy.end_step()
+    assert comfy.clicks[1]["at"] == near(0.8, 0.6)
+    # Letters that are shortcuts of ComfyUI's: R reloads its nodes, A, D, H, K and L may be a user's own.
+    for key in ("k", "h", "n"):
+        page.keyboard.press(key)
+        comfy.end_step()
+    assert comfy.clicks[1]["kind"] == "add"
+    comfy.wait_for_pairs(2)
+    assert comfy.pairs[1]["handle"] == comfy.pairs[1]["target"]
+    assert comfy.canvas_state == before
+    assert page.evaluate("app.graph.nodes.length") == 2
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    comfy.wait_for_pairs(1)
+    assert comfy.clicks[1]["kind"] == "leave_out"
+    stored = comfy.stored
+    comfy.end_step()
+    comfy.leave_picker()
+    added = "(count) => document.querySelectorAll('.ad-click[data-kind=\"add\"]').length === count"
+    comfy.undo_in_comfyui()
+    page.wait_for_function(added, arg=2)
+    page.keyboard.press("Control+y")
+    page.wait_for_function(added, arg=1)
+    assert comfy.stored == stored
+
+
 @pytest.mark.parametrize("scale", [0.5, 2])
 def test_exact_on_a_zoomed_canvas_and_the_wheel_goes_through(comfy: ComfyPage, scale: float):
     comfy.build("wide.png")
@@ -163,12 +206,19 @@ def test_everything_can_be_read_in_comfyui_s_palettes(comfy: ComfyPage, palette:
         comfy.build("wide.png")
         comfy.drag((0.3, 0.3), (0.6, 0.5))
         comfy.drag((0.3, 0.7), (0.6, 0.8))
+        for tool, at in (("Anchor", (0.8, 0.2)), ("Add", (0.1, 0.1)), ("Leave out", (0.9, 0.9))):
+            comfy.page.get_by_role("button", name=tool, exact=True).click()
+            comfy.page.mouse.click(*comfy.at(*at))
         comfy.choose_picture("tall.png")
         comfy.page.wait_for_selector('[data-notice="size"]')
         comfy.page.locator(".ad-details summary").click()
         comfy.page.mouse.move(5, 500)
         comfy.page.wait_for_timeout(500)
+        # All of the list, which scrolls.
+        high = comfy.page.add_style_tag(content=".ad-panel.ad-panel { height: 300px }")
+        comfy.settle()
         parts = measure(comfy.page, ".ad-picker")
+        high.evaluate("(style) => style.remove()")
         # Under a node that is selected or shifted, nothing would be found and all would seem well.
         kinds = [part.kind for part in parts]
         assert kinds.count("text") > 10

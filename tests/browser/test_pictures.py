@@ -163,7 +163,6 @@ def test_a_picture_made_in_between_is_kept_through_reload_and_restart(front_ends
     stored = pinned.stored
     # ComfyUI looks for changes after the user has done something.
     page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
-    pinned.wait_until_kept()
     pinned.wait_until_kept("data:image/jpeg")
     pinned.load()
     pinned.wait_for_picture()
@@ -203,7 +202,6 @@ def test_a_mask_of_other_settings_or_another_picture_is_said_to_be_old(pinned: C
 
     # It stays so after the page was loaded again. ComfyUI looks for changes after the user has done something.
     pinned.page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
-    pinned.wait_until_kept()
     pinned.wait_until_kept("behind")
     pinned.load()
     pinned.wait_for_picture()

@@ -1,10 +1,12 @@
 /** Puts a picker into a node, in place of the text field that holds its drags. */
 
 import { Picker } from "../picker/picker.js";
+import { text } from "../picker/text.js";
 import { NodeHost, POINTS } from "./host.js";
+import { makeStyle } from "./styles.js";
 
 const WIDGET = "attentiondrag_picker";
-const START_SIZE = [500, 660];
+const START_SIZE = [500, 690];
 const MIN_HEIGHT = 300;
 /** Narrower, the tools take more room than the picture. */
 const MIN_WIDTH = 270;
@@ -22,12 +24,15 @@ export function attach(node) {
   const picker = new Picker(host);
   // Where nodes are drawn by Vue, what has this class takes the room that is left.
   picker.element.classList.add("widget-expands");
+  picker.element.prepend(makeStyle());
   const shown = node.addDOMWidget(WIDGET, WIDGET, picker.element, {
     serialize: false,
     hideOnZoom: false,
     getMinHeight: () => MIN_HEIGHT,
   });
   shown.serialize = false;
+  // What App mode calls it.
+  shown.label = text("picker");
   const start = () => {
     attached.set(node, { host, picker });
     picker.start();

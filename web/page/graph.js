@@ -7,6 +7,7 @@ const SUBGRAPH_INPUT_ID = -10;
 const BYPASSED = 4;
 const MUTED = 2;
 
+const linksOf = (graph) => graph.links?.values?.() ?? Object.values(graph.links ?? {});
 const linkOf = (graph, id) => (id == null ? null : (graph?.links?.get?.(id) ?? graph?.links?.[id] ?? null));
 const nodesOf = (graph) => graph?.nodes ?? graph?._nodes ?? [];
 
@@ -32,14 +33,31 @@ function hostOf(graph, rootGraph) {
   return null;
 }
 
+/** The link that feeds an input, or null. Reading `input.link` itself is deprecated in newer front ends. */
+function linkInto(node, index) {
+  if (!node.graph || index < 0 || !node.isInputConnected(index)) return null;
+  if (!node.subgraph) return node.getInputLink(index);
+  // A node that shows a subgraph answers `getInputLink` with a link in there.
+  for (const link of linksOf(node.graph)) {
+    if (String(link.target_id) === String(node.id) && link.target_slot === index) return link;
+  }
+  return null;
+}
+
+/** Whether an input of that name is there and linked. */
+export function isLinked(node, name) {
+  const index = inputIndex(node, name);
+  return index >= 0 && node.isInputConnected(index);
+}
+
 /**
  * The node and output that feed an input, looked through reroutes, bypassed nodes and subgraph borders.
  * @returns {{node: object, slot: number}|null}
  */
 export function originOf(node, inputIndex, rootGraph, depth = 0) {
   if (depth > 100) return null;
-  const graph = node.graph;
-  const link = linkOf(graph, node.inputs?.[inputIndex]?.link);
+  const { graph } = node;
+  const link = linkInto(node, inputIndex);
   if (!link) return null;
   if (Number(link.origin_id) === SUBGRAPH_INPUT_ID) {
     const host = hostOf(graph, rootGraph);

@@ -1,7 +1,7 @@
 /** The node behind a picker: what picker/host.js asks of a page, answered by ComfyUI. */
 
 import { app, keptOutputs, lastRuns, rootGraph, viewUrl } from "./comfyui.js";
-import { inputIndex } from "./graph.js";
+import { isLinked } from "./graph.js";
 import { Results } from "./results.js";
 import { findPicture } from "./sources.js";
 
@@ -69,15 +69,11 @@ export class NodeHost {
   }
 
   hasImageLink() {
-    return this.#linked("image");
+    return isLinked(this.#node, "image");
   }
 
   isLinked() {
-    return this.#linked(POINTS);
-  }
-
-  #linked(name) {
-    return this.#node.inputs?.[inputIndex(this.#node, name)]?.link != null;
+    return isLinked(this.#node, POINTS);
   }
 
   results() {

@@ -1,6 +1,6 @@
 /** What runs have made of a node's drags: the mask, the heatmaps, and whether they still hold. */
 
-import { allNodes, inputIndex, isFedBy, locatorOf, nodeByExecutionId } from "./graph.js";
+import { allNodes, isFedBy, isLinked, locatorOf, nodeByExecutionId } from "./graph.js";
 import { newestOutputs } from "./history.js";
 import { fileBehind, isFileRef, isSuperseded, viewQuery } from "./sources.js";
 
@@ -143,9 +143,8 @@ export class Results {
     for (const [node, settings] of this.#settings) {
       if (node !== maker && !isFedBy(maker, node, root)) continue;
       for (const [name, value] of Object.entries(settings)) {
-        const linked = node.inputs?.[inputIndex(node, name)]?.link != null;
         const widget = node.widgets?.find((candidate) => candidate.name === name);
-        if (widget && !linked && widget.value !== value) return true;
+        if (widget && !isLinked(node, name) && widget.value !== value) return true;
       }
     }
     return false;

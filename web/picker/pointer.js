@@ -49,6 +49,8 @@ export class PointerControl {
     // The focus is set by hand: the browser would take it away again after the press.
     element.addEventListener("mousedown", (event) => event.preventDefault());
     element.addEventListener("dblclick", (event) => event.stopPropagation());
+    // On a Mac, a press with Ctrl held is a click for the picker and a menu for the system.
+    element.addEventListener("contextmenu", (event) => event.ctrlKey && swallow(event));
     element.addEventListener("dragstart", (event) => event.preventDefault());
   }
 
@@ -221,4 +223,9 @@ export class PointerControl {
     const found = this.#hand ? { kind: "pan" } : this.#under(at, event, toolOf(event, this.#tool));
     this.#stage.element.dataset.cursor = found?.kind ?? "draw";
   }
+}
+
+function swallow(event) {
+  event.preventDefault();
+  event.stopPropagation();
 }
