@@ -24,7 +24,7 @@ from .attention.tokens import SourceAttention
 from .batch import Job
 from .edit import EditResult
 from .errors import InputError
-from .motion.field import Falloff
+from .motion.field import Falloff, Motion
 from .options import choices
 from .settings import EditSettings
 from .space.points import DragPoints, points_from_data, points_to_json
@@ -86,6 +86,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--falloff", choices=choices(Falloff), default=default.move.falloff, help="default: %(default)s"
     )
     parser.add_argument(
+        "--motion", choices=choices(Motion), default=default.move.motion,
+        help="how objects move, default: %(default)s",
+    )
+    parser.add_argument(
+        "--perspective", action="store_true", help="what a single handle moves gets smaller up the picture"
+    )
+    parser.add_argument(
         "--source-attention", "--consistency", choices=choices(SourceAttention),
         default=default.sample.source_attention,
         help="the source's keys and values in self-attention, default: %(default)s",
@@ -119,7 +126,9 @@ def read_settings(options: argparse.Namespace) -> EditSettings:
         refinements=options.refinements,
         capture=dataclasses.replace(default.capture, budget_mb=options.budget_mb),
         element=dataclasses.replace(default.element, tau=options.tau, grow=options.grow),
-        move=dataclasses.replace(default.move, falloff=options.falloff),
+        move=dataclasses.replace(
+            default.move, falloff=options.falloff, motion=options.motion, perspective=options.perspective
+        ),
         seed=options.seed,
         sample=dataclasses.replace(
             default.sample,

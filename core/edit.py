@@ -19,10 +19,12 @@ from .hosts import Host
 from .model.protocols import Autoencoder, OnStep
 from .motion.field import plan_movement
 from .motion.movement import Movement
+from .motion.objects import objects_of
 from .pixels.composite import composite, shown_mask
 from .pixels.detail import detail, restore_detail
 from .region.found import find_element
 from .region.given import Combine, combine, given_element
+from .region.threshold import automatic_tau
 from .settings import EditSettings
 from .space.grid import Grid, check_image
 from .space.points import DragPoints
@@ -36,12 +38,14 @@ class Found:
         grid, points: of the picture, and the drags on it.
         correlation: (B, P, h, w) in 0..1 of every cell with every handle.
         element: (B, H, W) in 0..1, what is to move.
+        objects: the object of every pair, counted from 0 (``motion.objects``); None: not told yet.
     """
 
     grid: Grid
     points: DragPoints
     correlation: torch.Tensor
     element: torch.Tensor
+    objects: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +160,12 @@ def find(
     settings = settings or EditSettings()
     correlation = correlate(inversion.maps, grid, points, settings.correlation)
     if given is not None and combining is None:
-        return Found(grid, points, correlation, given_element(given, grid, inversion.batch, input))
-    element = find_element(correlation, grid, points, settings.element, image)
-    if given is not None and combining is not None:
-        element = combine(element, given, combining)
-    return Found(grid, points, correlation, element)
+        element = given_element(given, grid, inversion.batch, input)
+    else:
+        element = find_element(correlation, grid, points, settings.element, image)
+        if given is not None and combining is not None:
+            element = combine(element, given, combining)
+    return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points))
 
 
 def move(
@@ -176,7 +181,7 @@ def move(
     Args:
         inversion: of the source.
         found: of ``find``.
-        settings: ``move``, ``fill`` and ``seed`` of it are used.
+        settings: ``move``, ``fill`` and ``seed`` of it are used, and ``element.tau`` where it moves as published.
         image: (B, H, W, 3) in 0..1, the source; with ``autoencoder`` the background is continued in it, and the
             detail that the autoencoder loses is known.
         autoencoder: of the model.
@@ -184,7 +189,7 @@ def move(
     """
     settings = settings or EditSettings()
     if movement is None:
-        movement = plan_movement(found.correlation, found.element, found.grid, found.points, settings.move)
+        movement = _planned(found, settings)
     clean = inversion.clean.to(movement.leaving.device)
     background = continue_background(movement, clean, settings.fill, image, autoencoder)
     dragged = apply(inversion, movement, background.latent, settings.seed)
@@ -250,6 +255,22 @@ def finish(
     if shown is None:
         shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)
     return composite(image, edited, shown)
+
+
+def _planned(found: Found, settings: EditSettings) -> Movement:
+    """What the drags mean."""
+    correlation, tau = found.correlation, None
+    if settings.move.motion == "paper":
+        given = settings.element.tau
+        taus = [
+            [automatic_tau(one, settings.element.above_otsu) if given is None else given for one in planes]
+            for planes in correlation
+        ]
+        tau = correlation.new_tensor(taus)
+    objects = found.objects
+    if objects is None:
+        objects = objects_of(found.element, correlation, found.grid, found.points)
+    return plan_movement(correlation, found.element, found.grid, found.points, settings.move, objects, tau)
 
 
 def _picture(decoded: torch.Tensor, grid: Grid) -> torch.Tensor:

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..core.attention.tokens import SourceAttention
 from ..core.errors import InputError
+from ..core.motion.field import Motion
 from ..core.options import choices
 from ..core.settings import EditSettings
 
@@ -109,6 +110,28 @@ def correlation_inputs() -> list[io.Input]:
             default=DEFAULTS.correlation.symmetric,
             tooltip="Read how much the others look at the handle, too, and not only where the handle looks. The same "
             "on AttentionDrag Mask and Apply.",
+        ),
+    ]
+
+
+def motion_inputs() -> list[io.Input]:
+    """motion, perspective."""
+    return [
+        io.Combo.Input(
+            "motion",
+            options=choices(Motion),
+            default=DEFAULTS.move.motion,
+            optional=True,
+            tooltip="'move' moves each object as one piece: two handles turn and scale it, more bend it, anchors hold "
+            "it. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves, but for drags that say "
+            "otherwise. 'paper' is the published rule, 'apart' moves every handle's surroundings for themselves.",
+        ),
+        io.Boolean.Input(
+            "perspective",
+            default=DEFAULTS.move.perspective,
+            optional=True,
+            tooltip="What a single handle moves over the ground gets smaller up the picture and larger down. A drag "
+            "straight up or down lifts it: its size stays.",
         ),
     ]
 

@@ -23,7 +23,7 @@ from ._common import (
     names_itself,
     on_intermediate,
 )
-from ._inputs import DEFAULTS, correlation_inputs, seed_input
+from ._inputs import DEFAULTS, correlation_inputs, motion_inputs, seed_input
 from ._schema import node_schema
 from .mask import effective_element
 
@@ -48,8 +48,8 @@ class AttentionDragApply(io.ComfyNode):
                     "falloff",
                     options=choices(Falloff),
                     default=DEFAULTS.move.falloff,
-                    tooltip="'rigid' moves the element as one piece; 'correlation' moves each cell the less, the "
-                    "less it belongs to the handle, which stretches.",
+                    tooltip="'rigid' leaves it to motion; 'correlation', with motion 'auto', moves each cell the less, "
+                    "the less it belongs to the handle, as older workflows did.",
                 ),
                 io.Int.Input(
                     "transition",
@@ -80,6 +80,7 @@ class AttentionDragApply(io.ComfyNode):
                     "without, in the latent, where traces of the element stay.",
                 ),
                 *correlation_inputs(),
+                *motion_inputs(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -117,11 +118,13 @@ class AttentionDragApply(io.ComfyNode):
         vae=None,
         disc=DEFAULTS.correlation.disc,
         symmetric=DEFAULTS.correlation.symmetric,
+        motion=DEFAULTS.move.motion,
+        perspective=DEFAULTS.move.perspective,
     ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         settings = EditSettings(
             correlation=CorrelationSettings(disc=disc, symmetric=symmetric),
-            move=MoveSettings(falloff=falloff, transition=transition),
+            move=MoveSettings(falloff=falloff, transition=transition, motion=motion, perspective=perspective),
             fill=FillSettings(method=fill),
             seed=seed,
         )

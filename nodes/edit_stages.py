@@ -20,6 +20,7 @@ from ..core.diffusion.sampling import SampleSettings
 from ..core.edit import Found
 from ..core.hosts.comfy.host import ComfyHost
 from ..core.hosts.comfy.inputs import sampling_sigmas
+from ..core.motion.field import MoveSettings
 from ..core.region.found import ElementSettings
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
@@ -32,6 +33,7 @@ from ._inputs import (
     hold_input,
     mask_inputs,
     model_input,
+    motion_inputs,
     preserve_input,
     schedule_inputs,
     seed_input,
@@ -69,6 +71,7 @@ def edit_inputs() -> list[io.Input]:
         io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
         io.Conditioning.Input("negative", optional=True, tooltip="What to keep away from; needs cfg above 1."),
         CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
+        *motion_inputs(),
     ]
 
 
@@ -81,6 +84,7 @@ def edit_settings(**given: Any) -> EditSettings:
         strength=at["strength"],
         capture=at.get("capture") or CapturePlan(),
         element=ElementSettings(tau=tau_setting(at["tau"]), grow=at["grow"]),
+        move=MoveSettings(motion=at["motion"], perspective=at["perspective"]),
         seed=at["seed"],
         sample=SampleSettings(hold_element=at["preserve"], hold_rest=at["hold"]),
         source_background=at["keep_pixels"],
@@ -164,7 +168,10 @@ class AttentionDragEditMove(io.ComfyNode):
     """The second stage: find the element, move it, fill what it leaves. Costs no evaluation."""
 
     STAGE = "move"
-    TAKES = ("model", "vae", "image", "points", "steps", "strength", "seed", "tau", "grow", "mask")
+    TAKES = (
+        *("model", "vae", "image", "points", "steps", "strength", "seed", "tau", "grow", "mask", "motion"),
+        "perspective",
+    )
 
     @classmethod
     def define_schema(cls) -> io.Schema:

@@ -70,12 +70,17 @@ def continue_background(
         autoencoder: encodes the filled picture.
     """
     settings = settings or FillSettings()
-    hole = movement.hole_cells(settings.hole_margin)
+    hole = movement.hole_cells(settings.hole_margin).to(clean.device)
     if settings.space == "latent" or image is None or autoencoder is None:
-        return Background(harmonic(clean, hole.to(clean.device)))
+        held = movement.held_cells(settings.hole_margin).to(clean.device)
+        return Background(torch.where(hole[:, None], harmonic(clean, hole | held), clean))
     planes = image.movedim(-1, 1).float()
-    unseen = movement.hole_pixels(settings.hole_margin).to(planes.device)
-    picture = continued(planes, unseen, settings.method).movedim(1, -1)
+    unseen, held = (part.to(planes.device) for part in (movement.hole_pixels(settings.hole_margin),
+                                                        movement.held_pixels(settings.hole_margin)))  # fmt: skip
+    # What anchors hold is an object's, too: it stays, but nothing is continued from it.
+    stays = held & ~unseen if movement.held is None else held & (~unseen | (movement.held.to(planes.device) > 0.5))
+    planes = torch.where(stays[:, None], planes, continued(planes, unseen | held, settings.method))
+    picture = planes.movedim(1, -1)
     encoded = autoencoder.encode(movement.grid.pad_image(picture))
     # Cells that show no part of the hole are the source's own, not what the filled picture's encoding makes of them.
-    return Background(torch.where(hole[:, None].to(clean.device), encoded.to(clean), clean), picture)
+    return Background(torch.where(hole[:, None], encoded.to(clean), clean), picture)

@@ -1,7 +1,9 @@
-"""From drags and an element to a movement (step 4): v[p] = V, or v[p] = A[h, p] / A[h, h] V as published.
+"""From drags and an element to a movement (step 4).
 
-Each cell of the element follows one handle. Displacements are splatted forward to find what each cell receives, then
-contents are looked up backward at that sub-cell position.
+Objects are moved or reshaped as one piece (``pieces``). A single handle moves all of its element by its drag V; that,
+the published v[p] = A[h, p] / A[h, h] V where the ratio is above tau ("paper"), and handles that each move their own
+surroundings ("apart") are one rule here: each cell of the element follows one handle, ways are splatted forward to
+find what each cell receives, and contents are looked up backward at that sub-cell position.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ from ..planes.morphology import dilate
 from ..space.grid import Grid
 from ..space.points import DragPair, DragPoints
 from .movement import TOUCHED, Movement
+from .objects import renumbered
 from .ownership import canonical_order, owners, winners
+from .pieces import plan_pieces
 from .splat import splat
 
 Falloff = Literal["rigid", "correlation"]
+Motion = Literal["auto", "move", "reshape", "paper", "apart"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,16 +32,24 @@ class MoveSettings:
     """How the element moves.
 
     Attributes:
-        falloff: "rigid" moves all of its cells by the whole drag; "correlation" scales each cell's way by its
-            correlation with the handle (AttentionDrag's v = A[h, p] / A[h, h] * V), which stretches.
+        motion: "move" moves each object as one piece: a handle moves it, several turn, scale and bend it, anchors hold
+            it; "reshape" lets its far rim stay and stretches what lies between; "auto" moves, but for drags that say
+            otherwise themselves. "paper": every cell goes A[h, p] / A[h, h] of the way where that is above tau
+            (AttentionDrag, arXiv 2506.13301). "apart": every handle moves its own surroundings, whole, whoever they
+            belong to.
+        falloff: with "auto", "correlation" is "paper" without a tau; "rigid" leaves it to ``motion``.
+        perspective: the size of what a single handle moves follows the drag, smaller up and larger down the picture.
         transition: cells round where it leaves and arrives that sampling may change, too.
     """
 
     falloff: Falloff = "rigid"
     transition: int = 1
+    motion: Motion = "auto"
+    perspective: bool = False
 
     def __post_init__(self):
         check_choice("falloff", self.falloff, Falloff)
+        check_choice("motion", self.motion, Motion)
         check_not_negative("transition", self.transition, "cells")
 
 
@@ -46,6 +59,8 @@ def plan_movement(
     grid: Grid,
     points: DragPoints,
     settings: MoveSettings | None = None,
+    objects: tuple[int, ...] | None = None,
+    tau: torch.Tensor | None = None,
 ) -> Movement:
     """Turns drags and an element into a movement.
 
@@ -53,36 +68,68 @@ def plan_movement(
         correlation: (B, P, h, w) in 0..1 (``attention.correlation``).
         element: (B, H, W) at image size in 0..1, what is to move.
         grid, points: as for the correlation.
-        settings: falloff and transition.
+        settings: how it moves.
+        objects: the object of every pair (``objects.objects_of``); None moves them "apart".
+        tau: (B, P) correlation above which "paper" moves a cell; None moves all of the element.
     """
     settings = settings or MoveSettings()
+    apart = objects is None or settings.motion == "apart"
+    objects = tuple(range(len(points))) if objects is None else objects
     order = canonical_order(points)
-    pairs = [points.pairs[index] for index in order]
-    correlation = correlation[:, order].float()
-    cells = grid.image_mask_to_cells(element).to(correlation)
-    owned = owners(correlation, cells, grid, DragPoints(tuple(pairs), points.image_size))
-    moving = torch.tensor([not pair.is_anchor for pair in pairs], device=correlation.device)
+    points = DragPoints(tuple(points.pairs[index] for index in order), points.image_size)
+    correlation, element = correlation[:, order].float(), element.to(correlation.device, torch.float32)
+    objects = renumbered([objects[index] for index in order])
+    published = settings.motion == "paper" or (settings.motion == "auto" and settings.falloff == "correlation")
+    reshape = tuple(_reshapes(points, objects, number, settings.motion) for number in range(max(objects) + 1))
+    alone = len(points) == 1 and not reshape[0] and not settings.perspective
+    if published or apart or alone or all(pair.is_anchor for pair in points.pairs):
+        above = tau[:, order] if tau is not None and settings.motion == "paper" else None
+        return _each_by_itself(correlation, element, grid, points, published, above, settings.transition)
+    return plan_pieces(correlation, element, grid, points, objects, reshape, settings.perspective, settings.transition)
 
-    fields = _fields(correlation, grid, pairs, settings.falloff)
+
+def _reshapes(points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion) -> bool:
+    """Whether an object is reshaped: its drags' own motion counts before the setting."""
+    own = {pair.motion for pair, object in zip(points.pairs, objects, strict=True) if object == number} - {None}
+    return "reshape" in own if own else motion == "reshape"
+
+
+def _each_by_itself(
+    correlation: torch.Tensor,
+    element: torch.Tensor,
+    grid: Grid,
+    points: DragPoints,
+    published: bool,
+    tau: torch.Tensor | None,
+    transition: int,
+) -> Movement:
+    """Every cell follows one handle, by all of its drag or by the published share of it."""
+    cells = grid.image_mask_to_cells(element)
+    owned = owners(correlation, cells, grid, points)
+    if tau is not None:
+        owned = owned * (correlation > tau[..., None, None].to(correlation))
+    moving = torch.tensor([not pair.is_anchor for pair in points.pairs], device=correlation.device)
+
+    fields = _fields(correlation, grid, points.pairs, published)
     way = torch.zeros_like(fields[0])
     for index, field in enumerate(fields):
         way = torch.where(owned[:, index, None] > 0, field, way)
     arriving, way_in = _arrivals(owned, fields, correlation, moving)
 
-    leaving = _share_of(owned, moving)
-    free = _free(leaving, arriving, _share_of(owned, ~moving), settings.transition)
-    seen_leaving = grid.spread_cells(leaving / cells.clamp_min(1e-6)) > 0.5
-    return Movement(grid, element.to(correlation) * seen_leaving, leaving, arriving, way, way_in, free)
+    leaving, anchored = _share_of(owned, moving), _share_of(owned, ~moving)
+    free = _free(leaving, arriving, anchored, transition)
+    leaves, stays = (grid.spread_cells(share / cells.clamp_min(1e-6)) > 0.5 for share in (leaving, anchored))
+    return Movement(grid, element * leaves, leaving, arriving, way, way_in, free, element * stays)
 
 
-def _fields(correlation: torch.Tensor, grid: Grid, pairs: list[DragPair], falloff: Falloff) -> list[torch.Tensor]:
+def _fields(correlation: torch.Tensor, grid: Grid, pairs: tuple[DragPair, ...], published: bool) -> list[torch.Tensor]:
     """Each handle's displacement field (B, 2, h, w) in cells: v[p] of the method, for all p."""
     batch = correlation.shape[0]
     fields = []
     for index, pair in enumerate(pairs):
         drag = torch.tensor(grid.displacement(pair), device=correlation.device, dtype=correlation.dtype)
         field = drag[None, :, None, None].expand(batch, 2, *grid.latent_size)
-        fields.append(field * correlation[:, index, None] if falloff == "correlation" else field)
+        fields.append(field * correlation[:, index, None] if published else field)
     return fields
 
 

@@ -21,6 +21,9 @@ def carry(image: torch.Tensor, movement: Movement) -> tuple[torch.Tensor, torch.
         (B, H, W, C) the picture as it arrives, and (B, H, W) the share of each pixel that the element covers.
     """
     grid, device = movement.grid, image.device
+    if movement.arrival is not None:
+        from_x, from_y = (movement.arrival.origin.to(device) - 0.5).unbind(1)
+        return look_up(image.movedim(-1, 1), from_x, from_y).movedim(1, -1), movement.arrival.share.to(device)
     # Ways in are constant over an element but end at its rim: they are continued, the element cuts the shape.
     way_in = torch.stack(
         [grid.cells_to_image_mask(_continued(movement, plane)) for plane in movement.way_in.unbind(1)], 1

@@ -19,6 +19,19 @@ OPAQUE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
+class Arrival:
+    """What arrives at every pixel, by the map that moves cells, too; on the movement's device.
+
+    Attributes:
+        origin: (B, 2, H, W) place (x, y) in px from the picture's corner where it was.
+        share: (B, H, W) in 0..1 of the pixel that it covers.
+    """
+
+    origin: torch.Tensor
+    share: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Movement:
     """One edit's movement on the latent grid; float32 on one device. Ways are (x, y).
 
@@ -30,6 +43,9 @@ class Movement:
         way: (B, 2, h, w) way in cells that the content of each leaving cell goes; 0 where nothing leaves.
         way_in: (B, 2, h, w) way in cells that brought what arrives: cell q receives the content of q - way_in.
         free: (B, h, w) share that sampling may change: leaving, arriving and transition.
+        held: (B, H, W) in 0..1, what anchors alone hold in its place: no background to go by; None for nothing.
+        arrival: what arrives at every pixel; None where that follows from ``way_in``.
+        folded: (B, H, W) bool, where something arrives folded in spite of all; None where nothing can.
     """
 
     grid: Grid
@@ -39,6 +55,9 @@ class Movement:
     way: torch.Tensor
     way_in: torch.Tensor
     free: torch.Tensor
+    held: torch.Tensor | None = None
+    arrival: Arrival | None = None
+    folded: torch.Tensor | None = None
 
     @property
     def vacated(self) -> torch.Tensor:
@@ -55,6 +74,19 @@ class Movement:
     def hole_pixels(self, margin: int) -> torch.Tensor:
         """(B, H, W) bool: the element with ``margin`` px round it."""
         return dilate((self.element > OPAQUE).float(), margin) > 0.5
+
+    def held_cells(self, margin: int) -> torch.Tensor:
+        """(B, h, w) bool: cells that anchors alone hold, with ``margin`` px round them: no background to go by."""
+        if self.held is None:
+            return torch.zeros_like(self.leaving, dtype=torch.bool)
+        held = self.grid.image_mask_to_cells(self.held)
+        return dilate((held > TOUCHED).float(), math.ceil(margin / self.grid.cell)) > 0
+
+    def held_pixels(self, margin: int) -> torch.Tensor:
+        """(B, H, W) bool: what anchors alone hold with ``margin`` px round it."""
+        if self.held is None:
+            return torch.zeros_like(self.element, dtype=torch.bool)
+        return dilate((self.held > OPAQUE).float(), margin) > 0.5
 
     def warp(self, planes: torch.Tensor) -> torch.Tensor:
         """Content (B, C, h, w) as it arrives at every cell, bilinear between cells; same dtype and device."""
