@@ -108,7 +108,7 @@ def text(report: Mapping[str, Any], pictured: bool = False) -> str:
             parts.append(table(rows))
     if pictured:
         parts.append(
-            f"![Pictures out of noise; holes painted]({PICTURES})\n\nAbove, pictures out of noise alone. Below, a row "
+            f"![Drawn out of noise; holes painted]({PICTURES})\n\nAbove, pictures out of noise alone. Below, a row "
             "a world: source; without the thing; the thing's hole by the fill, and by the model from the fill; the hole "
             "of thing and shadow by the fill, and by the model."
         )
