@@ -109,8 +109,8 @@ def text(report: Mapping[str, Any], pictured: bool = False) -> str:
     if pictured:
         parts.append(
             f"![Drawn out of noise; holes painted]({PICTURES})\n\nAbove, pictures out of noise alone. Below, a row "
-            "a world: source; without the thing; the thing's hole by the fill, and by the model from the fill; the hole "
-            "of thing and shadow by the fill, and by the model."
+            "a world: source; without the thing; the thing's hole by the fill, and by the model from the fill; the "
+            "hole of thing and shadow by the fill, and by the model."
         )
     return "\n\n".join(parts)
 
