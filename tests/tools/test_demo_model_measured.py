@@ -177,6 +177,12 @@ def test_the_card_tells_what_was_measured(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(json.dumps(told))
     card.main([str(tmp_path / "report.json"), "--card", str(path)])
     text = path.read_text()
+    assert card.PICTURES not in text and not (tmp_path / card.PICTURES).exists()
+    Image.new("RGB", (40, 20)).save(tmp_path / "samples.png")
+    Image.new("RGB", (80, 20)).save(tmp_path / "holes.png")
+    card.main([str(tmp_path / "report.json"), "--card", str(path)])
+    text = path.read_text()
+    assert card.PICTURES in text and Image.open(tmp_path / card.PICTURES).size == (40, 20 + sheet.GAP + 10)
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "abcdef012345" in text and "2.50 (2.50 to 2.50)" in text and ">= 1.5" in text
     assert "| drawn | 1 | 0.900 | 0.800 |" in text and "0.50" in text

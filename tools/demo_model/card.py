@@ -1,6 +1,7 @@
 """Writes what was measured into the card: ``python -m tools.demo_model.card MEASURED/report.json``.
 
-Everything between the two marks of MODEL_CARD.md is replaced.
+Everything between the two marks of MODEL_CARD.md is replaced. The report's pictures go beside the card as
+``measured.jpg``.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from .measure import sheet
 from .measure.holes import STRENGTHS
 from .measure.report import PLACES, STARTS, TARGETS
 
 CARD = Path(__file__).parent / "MODEL_CARD.md"
+PICTURES = "measured.jpg"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 TITLES = {
     "noise": ("Error of the predicted noise", "below 333", "below 666", "below 999", "all"),
@@ -24,13 +29,14 @@ TITLES = {
                   "latent error"),
     "attention": ("Mean IoU from one click", "rule", "no edges"),
 }  # fmt: skip
+DECIBELS = ("psnr", "to autoencoder")
 HEADS = {
     "psnr": "PSNR, dB", "mean": "latents' mean", "std": "deviation", "read": "letters read right", "before": "before",
     "to autoencoder": "PSNR, dB", "rule": "present rule", "no edges": "picture edges off",
 }  # fmt: skip
 
 
-def shown(figure: Mapping[str, float], digits: int = 2) -> str:
+def with_interval(figure: Mapping[str, float], digits: int = 2) -> str:
     """A mean with its interval."""
     if figure["n"] < 2:
         return f"{figure['mean']:.{digits}f}"
@@ -53,7 +59,7 @@ def _holes(found: Mapping[str, Any]) -> str:
                 painted = "object alone" if hole == "alone" else "object and shadow"
                 rows.append([
                     f"{place}'s place, {painted}", ground, str(entry["fill"]["n"]), f"{entry['fill']['mean']:.1f}",
-                    *(shown(entry[start]["gain"]) for start in STARTS), f">= {wanted:g}",
+                    *(with_interval(entry[start]["gain"]) for start in STARTS), f">= {wanted:g}",
                 ])  # fmt: skip
     strengths = ", ".join(map(str, STRENGTHS))
     return (
@@ -66,13 +72,22 @@ def _shadows(found: Mapping[str, Any]) -> str:
     rows = [["new shadow painted from", "n", "error against no shadow", "of the sums", "wanted"]]
     rows += [
         [{"start at 0.6": "the place without one, strength 0.6"}.get(name, name), str(entry["ratio"]["n"]),
-         shown(entry["ratio"]), f"{entry['pooled']:.2f}", "<= 0.6"]
+         with_interval(entry["ratio"]), f"{entry['pooled']:.2f}", "<= 0.6"]
         for name, entry in found.items()
     ]  # fmt: skip
     return table(rows)
 
 
-def text(report: Mapping[str, Any]) -> str:
+def pictures(folder: Path) -> Image.Image | None:
+    """What ``evaluate`` drew, samples above and holes below, as wide as the narrower; None where there is nothing."""
+    paths = [folder / name for name in ("samples.png", "holes.png")]
+    drawn = [Image.open(path).convert("RGB") for path in paths if path.exists()]
+    width = min((image.width for image in drawn), default=0)
+    fitted = [image.resize((width, round(image.height * width / image.width))) for image in drawn]
+    return sheet.stacked(fitted) if fitted else None
+
+
+def text(report: Mapping[str, Any], pictured: bool = False) -> str:
     """The section, without its marks."""
     settings = report["settings"]
     files = ", ".join(f"`{name}` {digest[:12]}" for name, digest in settings["model"].get("files", {}).items())
@@ -84,16 +99,19 @@ def text(report: Mapping[str, Any]) -> str:
         parts.append(_holes(report["holes"]))
     if report.get("shadows"):
         parts.append(_shadows(report["shadows"]))
-    for name, (title, *columns) in TITLES.items():
-        if name in report:
+    for part, (title, *columns) in TITLES.items():
+        if part in report:
             rows = [[title, "n", *(HEADS.get(column, column) for column in columns)]]
-            for domain, figures in report[name].items():
-                digits = 2 if columns[0] in ("psnr", "to autoencoder") else 3
-                rows.append([
-                    domain, str(figures[columns[0]]["n"]),
-                    *(shown(figures[column], digits if number == 0 else 3) for number, column in enumerate(columns)),
-                ])  # fmt: skip
+            for domain, figures in report[part].items():
+                cells = [with_interval(figures[name], 2 if name in DECIBELS else 3) for name in columns]
+                rows.append([domain, str(figures[columns[0]]["n"]), *cells])
             parts.append(table(rows))
+    if pictured:
+        parts.append(
+            f"![Drawn out of noise; holes painted]({PICTURES})\n\nAbove, pictures out of noise alone. Below, a row "
+            "a world: source; without the thing; the thing's hole by the fill, and by the model from the fill; the "
+            "hole of thing and shadow by the fill, and by the model."
+        )
     return "\n\n".join(parts)
 
 
@@ -115,7 +133,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--card", type=Path, default=CARD)
     args = parser.parse_args(arguments)
     report = json.loads(args.report.read_text("utf-8"))
-    args.card.write_text(replaced(args.card.read_text("utf-8"), text(report)), "utf-8")
+    shown = pictures(args.report.parent)
+    if shown is not None:
+        shown.save(args.card.parent / PICTURES, quality=85)
+    args.card.write_text(replaced(args.card.read_text("utf-8"), text(report, shown is not None)), "utf-8")
 
 
 if __name__ == "__main__":
