@@ -5,6 +5,9 @@ The *painted* area is the hole and the rim of what was pasted (``RIM_OUT`` px ro
 pasted picture is encoded and noised to a strength s of the schedule, and the same model samples back with the given
 number of evaluations (DDIM), all cells outside the painted area replaced at every step by the pasted latent at that
 noise level, as masked denoising does. In pixels, too, only the painted area shows what was decoded, with a soft edge.
+
+The strength is the baseline's best of 0.3, 0.5 and 0.7 on validation scenes, with the true mask and the demo model of
+then: where the truth changed 16.20, 16.06 and 16.12 dB on 7 worlds, 19.3, 18.5 and 17.7 dB on 5 photographic scenes.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from core.space.grid import CELL, Grid
 from .metrics import widened
 from .pasting import Pasted
 
-STRENGTH = 0.5
+STRENGTH = 0.3
 RIM_OUT = 8
 RIM_IN = 4
 FEATHER = 2.0
