@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -195,6 +198,34 @@ def test_parcels_give_back_the_checkpoint(folder: Path) -> None:
     next((folder / "light").glob("*.parcel")).write_bytes(b"")
     with pytest.raises(carry.ParcelError, match="broken"):
         carry.joined(folder / "light", folder / "x.pt")
+
+
+ALONE = """
+import sys
+for name in ("numpy", "PIL", "scipy", "cv2", "safetensors", "diffusers", "transformers", "skimage"):
+    sys.modules[name] = None
+from tools.demo_model import carry, train_autoencoder, train_unet
+from tools.demo_model.layout import LAYOUTS, Layout, SMALL
+from tools.demo_model.weights import FOLDER
+LAYOUTS["tiny"] = Layout((32, 32))
+train_unet.begun(FOLDER, SMALL, 0)
+folder = sys.argv[1]
+packs = ["--packs", folder + "/train", "--validation", folder + "/validation"]
+shared = [*packs, "--device", "cpu", "--out", folder + "/x"]
+train_unet.main([*shared, "--layout", "tiny", "--until", "4", "--batch", "2"])
+train_autoencoder.main([*shared, "--until", "2", "--batch", "2", "--side", "16", "--start", str(FOLDER)])
+carry.main([folder + "/x/unet.pt", folder + "/parcels"])
+"""
+
+
+def test_a_machine_that_trains_needs_torch_alone(folder: Path) -> None:
+    root = Path(__file__).parents[2]
+    run = subprocess.run(
+        [sys.executable, "-c", ALONE, str(folder)], cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert (folder / "x" / "autoencoder.pt").exists() and (folder / "parcels" / "parcels.json").exists()
 
 
 def test_precision_follows_the_device() -> None:

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
+from . import tensors
 from .autoencoder import Autoencoder, AutoencoderConfig
 from .layout import SMALL, Layout
 
@@ -50,18 +50,16 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             "fetch a complete copy, name another folder with --weights, "
             "or use --stand-in for untrained weights of the same layout."
         )
-    with safe_open(path, "pt") as file:
-        stored = {key: file.get_tensor(key) for key in file.keys()}
-        about = file.metadata() or {}
+    stored, about = tensors.read(path)
     scales = {key: stored.pop(key) for key in list(stored) if key.endswith(SCALE) and key.removesuffix(SCALE) in stored}
     return {key: value.float() * scales.get(key + SCALE, 1.0) for key, value in stored.items()}, about
 
 
 def read_autoencoder(folder: Path = FOLDER) -> Autoencoder:
     """The trained narrow autoencoder, float32 on the CPU, in eval mode."""
-    tensors, metadata = read(folder / AUTOENCODER_FILE)
+    state, metadata = read(folder / AUTOENCODER_FILE)
     model = Autoencoder(AutoencoderConfig.from_dict(json.loads(metadata["config"])))
-    model.load_state_dict(tensors)
+    model.load_state_dict(state)
     return model.eval().requires_grad_(False)
 
 
