@@ -36,6 +36,7 @@ from core.diffusion.dragged import DraggedLatent
 from core.diffusion.inversion import Inversion
 from core.diffusion.sampling import SampleSettings
 from core.edit import EditResult, edit, find, move
+from core.families import Schedule
 from core.hosts.direct import DirectHost
 from core.model.layers import Layer
 from core.model.protocols import OnStep
@@ -64,8 +65,8 @@ class TimedHost:
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
         return self._timed("decode", lambda: self._host.decode(latent))
 
-    def sigmas(self, steps: int, strength: float) -> torch.Tensor:
-        return self._host.sigmas(steps, strength)
+    def sigmas(self, steps: int, strength: float, schedule: Schedule = "full") -> torch.Tensor:
+        return self._host.sigmas(steps, strength, schedule)
 
     def invert(
         self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int, on_step: OnStep | None,

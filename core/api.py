@@ -29,10 +29,13 @@ from PIL import Image, ImageOps
 
 from . import edit as stations
 from .attention.correlation import correlate as _correlate
+from .attention.plan import plan_footprint
+from .diffusion.cost import Cost, cost_of
 from .diffusion.dragged import DraggedLatent
 from .diffusion.inversion import Inversion
 from .edit import EditResult, Found
 from .errors import InputError
+from .families import Family
 from .hosts.diffusers import Components, Conditioning, DiffusersDenoiser, DiffusersVae
 from .hosts.diffusers import from_pipeline as _components_of
 from .hosts.diffusers import load as _load
@@ -51,7 +54,7 @@ class Model:
     """A loaded model; made by ``load`` or ``from_pipeline``.
 
     Attributes:
-        components: diffusers' own objects, for whatever diffusers can do with them.
+        components: diffusers' own objects, for whatever diffusers can do with them, and the kind of model.
         fingerprint: tells its U-Net from another's; in every report.
     """
 
@@ -60,6 +63,16 @@ class Model:
     @property
     def fingerprint(self) -> str:
         return self._denoiser(None, None, 1.0).fingerprint
+
+    @property
+    def family(self) -> Family:
+        """Which kind of model it is, as far as its own data say (``families``)."""
+        return self.components.family
+
+    @property
+    def defaults(self) -> EditSettings:
+        """The settings that suit it; used where none are given."""
+        return EditSettings.of(self.family)
 
     def host(
         self,
@@ -140,6 +153,21 @@ def from_pipeline(pipe: Any) -> Model:
     return Model(_components_of(pipe))
 
 
+def cost(model: Model, image: ImageLike, settings: EditSettings | None = None) -> Cost:
+    """What an edit of a picture will keep and how often it will ask the U-Net, before it runs; prints as a sentence.
+
+    Raises:
+        InputError: it would not fit ``settings.capture.budget_mb``.
+    """
+    settings = settings or model.defaults
+    pixels = read_image(image)
+    host = model.host()
+    steps = len(host.sigmas(settings.steps, settings.strength, settings.schedule)) - 1
+    size = Grid.padded(*pixels.shape[1:3]).latent_size
+    footprint = plan_footprint(settings.capture, host.denoiser.layers, pixels.shape[0], size, steps)
+    return cost_of(footprint, steps, settings.refinements, settings.sample)
+
+
 def invert(
     model: Model,
     image: ImageLike,
@@ -152,13 +180,16 @@ def invert(
     Args:
         image: a file, a PIL image, or an array or tensor (H, W, 3) or (B, H, W, 3), uint8 or float in 0..1.
         prompt: what the picture shows; helps little, and is best left out when nothing is to be restyled.
-        settings: ``steps``, ``strength``, ``refinements`` and ``capture`` of it are used.
+        settings: ``steps``, ``strength``, ``schedule``, ``refinements`` and ``capture`` of it are used; None takes
+            ``model.defaults``.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
     """
     pixels = read_image(image)
     grid = Grid.padded(*pixels.shape[1:3])
     host = model.host(prompt)
-    inversion = stations.invert(host, host.encode(grid.pad_image(pixels)), settings, on_step=on_step)
+    inversion = stations.invert(
+        host, host.encode(grid.pad_image(pixels)), settings or model.defaults, on_step=on_step
+    )
     return Source(pixels, grid, inversion, host.autoencoder)
 
 
@@ -237,7 +268,7 @@ def edit(
         negative_prompt: what it shall not; used when ``guidance`` isn't 1.
         guidance: classifier-free guidance of the way back; inversion always runs without.
         source_prompt: what the picture shows, for the inversion; None takes ``prompt``, "" takes no text.
-        settings: see ``EditSettings``.
+        settings: see ``EditSettings``; None takes ``model.defaults``.
         mask: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
         on_step: called with (steps done of inversion and sampling, latent, clean estimate); may raise to stop.
 
@@ -245,7 +276,9 @@ def edit(
         InputError: anything that the caller can mend; the message says how.
     """
     host = model.host(prompt, negative_prompt, guidance, source_prompt)
-    return stations.edit(host, read_image(image), read_points(points), settings, mask, on_step)
+    return stations.edit(
+        host, read_image(image), read_points(points), settings or model.defaults, mask, on_step
+    )
 
 
 def read_image(image: ImageLike) -> torch.Tensor:

@@ -22,8 +22,10 @@ from tqdm import tqdm
 from . import api, batch
 from .attention.tokens import SourceAttention
 from .batch import Job
+from .diffusion.schedule import timesteps
 from .edit import EditResult
 from .errors import InputError
+from .families import AUTOMATIC_STEPS, SD1, Family, ScheduleChoice, chosen
 from .motion.field import Falloff, Motion
 from .options import choices
 from .settings import EditSettings
@@ -38,12 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        settings = read_settings(options)
+        # Before anything is loaded: a mistyped option should not cost that.
+        read_settings(options)
         jobs = batch.plan_jobs(options.input, read_drags(options))
         mask = _mask(options, jobs)
         dtype = DTYPES[options.dtype] if options.dtype else None
         model = api.load(options.model, options.device, dtype)
-        return run(model, jobs, options, settings, mask)
+        return run(model, jobs, options, read_settings(options, model.family), mask)
     except InputError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
@@ -75,7 +78,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--negative-prompt", help="what it shall not show; needs --guidance")
     parser.add_argument("--source-prompt", help="what the picture shows (default: the prompt)")
     parser.add_argument("--guidance", type=float, default=1.0, help="towards the prompt, default: %(default)s")
-    parser.add_argument("--steps", type=int, default=default.steps, help="default: %(default)s")
+    parser.add_argument(
+        "--schedule", choices=choices(ScheduleChoice), default="auto",
+        help="'distilled' for LCM, Turbo, Lightning and Hyper, which a diffusers folder may tell of itself, and a "
+        "single file never does; default: %(default)s",
+    )
+    parser.add_argument(
+        "--steps", type=int, default=AUTOMATIC_STEPS,
+        help=f"over the whole schedule; default: {default.steps}, distilled {SD1.distilled().steps}",
+    )
     parser.add_argument("--strength", type=float, default=default.strength, help="0..1, default: %(default)s")
     parser.add_argument(
         "--refinements", type=int, default=default.refinements, help="a step of the inversion, default: %(default)s"
@@ -116,12 +127,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def read_settings(options: argparse.Namespace) -> EditSettings:
-    """The options as settings; what isn't an option stays at its default."""
-    default = EditSettings()
+def read_settings(options: argparse.Namespace, family: Family = SD1) -> EditSettings:
+    """The options as settings; what isn't an option stays at the default of the model's family."""
+    default = EditSettings.of(family)
+    schedule, steps = chosen(family, options.schedule, options.steps)
     return dataclasses.replace(
         default,
-        steps=options.steps,
+        schedule=schedule,
+        steps=steps,
         strength=options.strength,
         refinements=options.refinements,
         capture=dataclasses.replace(default.capture, budget_mb=options.budget_mb),
@@ -183,6 +196,7 @@ def run(
                 key = batch.job_key(job, parameters)
                 if not options.overwrite and batch.is_done(paths, key):
                     continue
+                bar.write(f"{job.name}: {api.cost(model, job.image, settings)}", sys.stderr)
                 _edit(model, job, options, settings, mask, parameters, paths, key)
             except (InputError, OSError) as error:
                 failed += 1
@@ -195,8 +209,8 @@ def _edit(
     parameters: dict[str, Any], paths: dict[str, Path], key: str,
 ) -> None:
     begun = time.perf_counter()
-    evaluations = 2 * round(settings.steps * settings.strength)
-    with tqdm(total=evaluations, unit="step", leave=False) as steps:
+    each_way = len(timesteps(settings.steps, settings.strength, schedule=settings.schedule))
+    with tqdm(total=2 * each_way, unit="step", leave=False) as steps:
         result = api.edit(
             model, job.image, job.points, options.prompt, options.negative_prompt, options.guidance,
             options.source_prompt, settings, mask, lambda *_: steps.update(),

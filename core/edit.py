@@ -126,12 +126,12 @@ def invert(
     Args:
         host: the model.
         latent: (B, C, h, w) of ``host.encode``.
-        settings: ``steps``, ``strength``, ``refinements`` and ``capture`` of it are used.
+        settings: ``steps``, ``strength``, ``schedule``, ``refinements`` and ``capture`` of it are used.
         noise_mask: (B or 1, H, W) share in 0..1 that an edit may change at all; None for everything.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
     """
     settings = settings or EditSettings()
-    sigmas = host.sigmas(settings.steps, settings.strength)
+    sigmas = host.sigmas(settings.steps, settings.strength, settings.schedule)
     return host.invert(latent, sigmas, settings.capture, settings.refinements, on_step, noise_mask)
 
 

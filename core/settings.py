@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .attention.correlation import CorrelationSettings
 from .attention.plan import CapturePlan
 from .diffusion.sampling import SampleSettings
+from .families import SD1, Family, Schedule
 from .fill.background import FillSettings
 from .motion.field import MoveSettings
-from .options import check_not_negative
+from .options import check_choice, check_not_negative
 from .region.found import ElementSettings
 
 
@@ -20,6 +22,7 @@ class EditSettings:
 
     Attributes:
         steps: noise levels over the whole schedule.
+        schedule: how they lie on it: "full", or "distilled" for models of few steps (``families``).
         strength: share of the schedule that is inverted and sampled.
         refinements: extra evaluations per inversion step.
         capture: of ``invert``.
@@ -33,8 +36,8 @@ class EditSettings:
             outside of that.
     """
 
-    steps: int = 50
-    strength: float = 0.4
+    steps: int = SD1.steps
+    strength: float = SD1.strength
     refinements: int = 0
     capture: CapturePlan = field(default_factory=CapturePlan)
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
@@ -47,7 +50,15 @@ class EditSettings:
     restore_detail: bool = True
     shown_margin: int = 2
     shown_feather: int = 4
+    schedule: Schedule = SD1.schedule
 
     def __post_init__(self):
+        check_choice("schedule", self.schedule, Schedule)
         check_not_negative("shown_margin", self.shown_margin, "px")
         check_not_negative("shown_feather", self.shown_feather, "px")
+
+    @classmethod
+    def of(cls, family: Family, **changes: Any) -> EditSettings:
+        """The defaults of a family of models (``families``), with ``changes``."""
+        own = {"schedule": family.schedule, "steps": family.steps, "strength": family.strength}
+        return cls(**own | changes)

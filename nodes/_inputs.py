@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..core.attention.tokens import SourceAttention
 from ..core.errors import InputError
+from ..core.families import AUTOMATIC_STEPS, SD1, Schedule, ScheduleChoice, chosen
+from ..core.hosts.comfy.family import family
 from ..core.motion.field import Motion
 from ..core.options import choices
 from ..core.settings import EditSettings
@@ -28,10 +32,11 @@ def schedule_inputs() -> list[io.Input]:
     return [
         io.Int.Input(
             "steps",
-            default=DEFAULTS.steps,
-            min=1,
+            default=AUTOMATIC_STEPS,
+            min=AUTOMATIC_STEPS,
             max=999,
-            tooltip="Steps over the whole noise schedule; 'strength' of them are run, each way.",
+            tooltip="Steps over the whole noise schedule; 'strength' of them are run, each way. 0 takes what suits the "
+            f"model: {DEFAULTS.steps}, for a distilled one {SD1.distilled().steps}.",
         ),
         io.Float.Input(
             "strength",
@@ -42,6 +47,31 @@ def schedule_inputs() -> list[io.Input]:
             tooltip="How deep into the noise. Higher gives the model more freedom to repaint.",
         ),
     ]
+
+
+def schedule_input() -> io.Input:
+    """schedule; after all others, since saved workflows store values by position."""
+    return io.Combo.Input(
+        "schedule",
+        options=choices(ScheduleChoice),
+        default="auto",
+        optional=True,
+        tooltip="'distilled' for LCM, Turbo, Lightning and Hyper, checkpoint or LoRA. 'auto' knows them only by "
+        "ModelSamplingDiscrete set to 'lcm': the file itself doesn't say.",
+    )
+
+
+def painter_input() -> io.Input:
+    return io.Model.Input(
+        "painter",
+        optional=True,
+        tooltip="A second model of the same family that paints what the drag reveals: an inpainting checkpoint, best.",
+    )
+
+
+def chosen_schedule(model: Any, schedule: str, steps: int) -> tuple[Schedule, int]:
+    """Schedule and number of steps of a MODEL by the widgets' values, "auto" and 0 being its family's."""
+    return chosen(family(model), schedule, steps)
 
 
 def refinements_input() -> io.Input:

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..core import edit as stations
 from ..core.errors import InputError
+from ..core.hosts.comfy.inputs import check_decoded
 from ..core.settings import EditSettings
 from ..core.space.grid import check_image
 from ._common import CATEGORY, carried_drag, check_size, names_itself
@@ -63,7 +64,7 @@ class AttentionDragComposite(io.ComfyNode):
     @names_itself
     def execute(cls, source, edited, dragged, keep_element, margin, feather, region=None) -> io.NodeOutput:
         check_image(source, "source")
-        check_image(edited, "edited")
+        check_decoded(edited, "edited")
         drag = carried_drag(dragged)
         if drag is None:
             raise InputError("dragged", "it doesn't carry what was dragged.", "Link the LATENT of AttentionDrag Apply.")

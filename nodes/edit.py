@@ -8,12 +8,13 @@ from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
 from ..core.hosts.comfy.inputs import sampling_sigmas
+from ..core.hosts.comfy.painter import check_painter
 from ..core.region.given import given_element
 from ..core.space.grid import Grid, check_image
 from . import edit_stages
 from ._common import CATEGORY, check_size, names_itself
 from ._expanding import links_to_pass_on
-from ._inputs import check_cfg
+from ._inputs import check_cfg, chosen_schedule
 from ._schema import node_schema
 from .edit_stages import AttentionDragEditInvert, AttentionDragEditMove, AttentionDragEditSample, edit_inputs
 
@@ -50,7 +51,7 @@ class AttentionDragEdit(io.ComfyNode):
                 *("drag", "move object", "reposition", "puppet warp", "liquify", "point based editing"),
                 *("DragDiffusion", "DragGAN", "FastDrag", "InstantDrag"),
             ),
-            advanced=("steps", "tau", "grow", "preserve", "hold", "cfg", "keep_pixels", "keep_element"),
+            advanced=("steps", "tau", "grow", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "schedule"),
         )
 
     @classmethod
@@ -73,12 +74,16 @@ class AttentionDragEdit(io.ComfyNode):
 
 
 def check_before_running(
-    model, image, points, steps: int, strength: float, cfg: float, positive=None, mask=None, **_: Any
+    model, image, points, steps: int, strength: float, cfg: float, positive=None, mask=None, schedule="auto",
+    painter=None, **_: Any,
 ) -> None:
     """Raises an ``InputError`` for what would fail in any stage: before the inversion, which is dear."""
     check_cfg(cfg, positive)
     check_image(image)
     check_size(image, points.image_size)
-    sampling_sigmas(model, steps, strength)
+    schedule, steps = chosen_schedule(model, schedule, steps)
+    sampling_sigmas(model, steps, strength, schedule)
+    if painter is not None:
+        check_painter(model, painter)
     if mask is not None:
         given_element(mask, Grid.padded(*image.shape[1:3]), image.shape[0])

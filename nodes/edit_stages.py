@@ -7,19 +7,22 @@ changes: those run again when it changes, and what comes after them.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import latent_preview
 from comfy_api.latest import io
 
 from ..core import edit as stations
-from ..core.attention.plan import CapturePlan
+from ..core.attention.plan import CapturePlan, plan_footprint
+from ..core.diffusion.cost import cost_of
 from ..core.diffusion.dragged import DraggedLatent
 from ..core.diffusion.inversion import Inversion
 from ..core.diffusion.sampling import SampleSettings
 from ..core.edit import Found
 from ..core.hosts.comfy.host import ComfyHost
 from ..core.hosts.comfy.inputs import sampling_sigmas
+from ..core.hosts.comfy.layers import attention_layers
 from ..core.motion.field import MoveSettings
 from ..core.region.found import ElementSettings
 from ..core.settings import EditSettings
@@ -30,11 +33,14 @@ from ._inputs import (
     DEFAULTS,
     RESTORE_DETAIL,
     cfg_input,
+    chosen_schedule,
     hold_input,
     mask_inputs,
     model_input,
     motion_inputs,
+    painter_input,
     preserve_input,
+    schedule_input,
     schedule_inputs,
     seed_input,
     tau_setting,
@@ -42,9 +48,11 @@ from ._inputs import (
 from ._schema import node_schema
 from .mask import effective_element, heatmap
 
+log = logging.getLogger(__name__)
+
 DraggedType = io.Custom("ATTENTIONDRAG_DRAGGED")
 
-LINKED = ("model", "vae", "image", "points", "mask", "positive", "negative", "capture")
+LINKED = ("model", "vae", "image", "points", "mask", "positive", "negative", "capture", "painter")
 """Edit's inputs that are objects: passed on as links."""
 
 
@@ -72,15 +80,24 @@ def edit_inputs() -> list[io.Input]:
         io.Conditioning.Input("negative", optional=True, tooltip="What to keep away from; needs cfg above 1."),
         CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
         *motion_inputs(),
+        schedule_input(),
+        painter_input(),
     ]
 
 
-def edit_settings(**given: Any) -> EditSettings:
-    """Edit's widgets as settings; those that a stage isn't given are at their defaults, which it doesn't read."""
+def edit_settings(model=None, **given: Any) -> EditSettings:
+    """Edit's widgets as settings; those that a stage isn't given are at their defaults, which it doesn't read.
+
+    Steps and schedule that are left to the model are known with the ``model`` alone.
+    """
     defaults = {one.id: one.default for one in edit_inputs() if hasattr(one, "default")}
     at = {**defaults, **given}
+    schedule, steps = DEFAULTS.schedule, at["steps"]
+    if model is not None:
+        schedule, steps = chosen_schedule(model, at["schedule"], steps)
     return EditSettings(
-        steps=at["steps"],
+        steps=steps,
+        schedule=schedule,
         strength=at["strength"],
         capture=at.get("capture") or CapturePlan(),
         element=ElementSettings(tau=tau_setting(at["tau"]), grow=at["grow"]),
@@ -94,10 +111,14 @@ def edit_settings(**given: Any) -> EditSettings:
 
 def invert(model, vae, image, positive=None, **given: Any) -> Inversion:
     """Encodes the picture, padded to whole cells, and inverts it."""
-    settings = edit_settings(**given)
-    count = len(sampling_sigmas(model, settings.steps, settings.strength)) - 1
+    settings = edit_settings(model, **given)
+    count = len(sampling_sigmas(model, settings.steps, settings.strength, settings.schedule)) - 1
     callback = latent_preview.prepare_callback(model, 2 * count)
     host = ComfyHost(model, vae, positive, inversion_progress=lambda step, x0, x, _: callback(step, x0, x, 2 * count))
+    size = Grid.padded(*image.shape[1:3]).latent_size
+    layers = tuple(attention_layers(model.model).values())
+    footprint = plan_footprint(settings.capture, layers, image.shape[0], size, count)
+    log.info("AttentionDrag Edit: %s", cost_of(footprint, count, settings.refinements))
     return stations.invert(host, host.encode(Grid.padded(*image.shape[1:3]).pad_image(image)), settings)
 
 
@@ -118,6 +139,7 @@ def sample(
     cfg: float,
     positive=None,
     negative=None,
+    painter=None,
     **given: Any,
 ):
     """Samples back, decodes and puts the picture together, (B, H, W, 3)."""
@@ -130,10 +152,12 @@ def sample(
         negative,
         cfg,
         sampling_progress=lambda step, x0, x, _: callback(count + step, x0, x, 2 * count),
+        painter=painter,
     )
     settings = edit_settings(**given)
     latent = stations.sample(host, inversion, dragged, settings)
-    return stations.finish(image, host.decode(latent), dragged, settings)
+    shown = dragged if painter is None else dragged.painted_by_another()
+    return stations.finish(image, host.decode(latent), shown, settings)
 
 
 def shown_of(cls: type[io.ComfyNode], image, found: Found, **given: Any) -> tuple[Any, Any, dict]:
@@ -152,7 +176,7 @@ class AttentionDragEditInvert(io.ComfyNode):
     """The first stage: encode and invert. Knows nothing of the points."""
 
     STAGE = "invert"
-    TAKES = ("model", "vae", "image", "steps", "strength", "positive", "capture")
+    TAKES = ("model", "vae", "image", "steps", "strength", "positive", "capture", "schedule")
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -192,6 +216,7 @@ class AttentionDragEditSample(io.ComfyNode):
     STAGE = "sample"
     TAKES = (
         *("model", "vae", "image", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "positive", "negative"),
+        "painter",
     )
 
     @classmethod

@@ -8,14 +8,15 @@ import latent_preview
 from comfy_api.latest import io, ui
 
 from ..core import edit as stations
-from ..core.attention.plan import MEGABYTE, CapturePlan, plan_footprint
+from ..core.attention.plan import CapturePlan, plan_footprint
+from ..core.diffusion.cost import cost_of
 from ..core.hosts.comfy.host import ComfyHost
 from ..core.hosts.comfy.inputs import check_latent, sampling_sigmas
 from ..core.hosts.comfy.layers import attention_layers
 from ..core.settings import EditSettings
 from ._common import CATEGORY, CaptureType, InversionType, names_itself, on_intermediate
 from ._held import Held
-from ._inputs import model_input, refinements_input, schedule_inputs
+from ._inputs import chosen_schedule, model_input, refinements_input, schedule_input, schedule_inputs
 from ._schema import node_schema
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class AttentionDragInversion(io.ComfyNode):
                 refinements_input(),
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
                 CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
+                schedule_input(),
             ],
             outputs=[
                 InversionType.Output(
@@ -55,19 +57,24 @@ class AttentionDragInversion(io.ComfyNode):
 
     @classmethod
     @names_itself
-    def execute(cls, model, latent, steps, strength, refinements, positive=None, capture=None) -> io.NodeOutput:
+    def execute(
+        cls, model, latent, steps, strength, refinements, positive=None, capture=None, schedule="auto"
+    ) -> io.NodeOutput:
+        schedule, steps = chosen_schedule(model, schedule, steps)
         settings = EditSettings(
-            steps=steps, strength=strength, refinements=refinements, capture=capture or CapturePlan()
+            steps=steps,
+            strength=strength,
+            schedule=schedule,
+            refinements=refinements,
+            capture=capture or CapturePlan(),
         )
+        count = len(sampling_sigmas(model, steps, strength, schedule)) - 1
         samples = check_latent(model, latent)
-        count = len(sampling_sigmas(model, steps, strength)) - 1
         layers = tuple(attention_layers(model.model).values())
         size = (samples.shape[-2], samples.shape[-1])
         footprint = plan_footprint(settings.capture, layers, samples.shape[0], size, count)
-        summary = (
-            f"{count} steps, {count * (refinements + 1)} evaluations; keeps {footprint.total / MEGABYTE:.0f} MB "
-            f"(attention maps {footprint.maps / MEGABYTE:.0f} MB, keys and values: {footprint.storage})"
-        )
+        # Of the way back it knows no settings: the plan is told for the defaults.
+        summary = str(cost_of(footprint, count, refinements))
         log.info("AttentionDrag inversion: %s", summary)
 
         noise_mask = latent.get("noise_mask")

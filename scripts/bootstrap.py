@@ -26,7 +26,9 @@ COMMANDS = {
     "demo": (("demo",), "scripts.demo"),
     "test": (("test", "train", "benchmarks"), "scripts.run_tests"),
     "check": (("dev",), "scripts.run_checks"),
+    "prove": (("train", "benchmarks"), "benchmarks.prove"),
 }
+WITHOUT_COMFYUI = ("prove",)
 
 
 def main(arguments: list[str]) -> None:
@@ -36,12 +38,19 @@ def main(arguments: list[str]) -> None:
     try:
         # The interpreter that runs this has pip as well as the new environment's; no need to build that
         # first.
-        comfyui = find_comfyui() or unpack_comfyui(Path(sys.executable))
-        python = ensure_environment([*comfyui_requirements(comfyui), *project_requirements(*extras)])
+        requirements = project_requirements(*extras)
+        if arguments[0] not in WITHOUT_COMFYUI:
+            comfyui = find_comfyui() or unpack_comfyui(Path(sys.executable))
+            os.environ["COMFYUI_PATH"] = str(comfyui)
+            requirements = [*comfyui_requirements(comfyui), *requirements]
+        python = ensure_environment(requirements)
     except SetupError as error:
         sys.exit(f"error: {error}")
-    os.chdir(REPOSITORY)
-    os.environ["COMFYUI_PATH"] = str(comfyui)
+    if arguments[0] in WITHOUT_COMFYUI:
+        # Its arguments are files of the user's, told from where the user is.
+        os.environ["PYTHONPATH"] = str(REPOSITORY)
+    else:
+        os.chdir(REPOSITORY)
     # Replaces this process, so that a signal meant for the command reaches the one that holds the server.
     os.execv(python, [str(python), "-m", module, *arguments[1:]])
 

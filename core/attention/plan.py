@@ -6,8 +6,9 @@ Two things are kept, by different layers and steps:
   a few steps, one (N, N) map per token grid (``maps``). From them any point's element can be read later without
   another evaluation.
 - *Tokens*: the normalised input of self-attention at every step (``tokens``). Keys and values are projections of it,
-  so one tensor stands for both at half the memory. If even that doesn't fit the budget, nothing is kept and each
-  sampling step evaluates the U-Net once more on the stored trajectory ("recompute").
+  so one tensor stands for both at half the memory. Steps whose tokens aren't kept are evaluated once more on the stored
+  trajectory while sampling ("recompute"). Where not all fit the budget, those nearest to the clean end are kept: the
+  way back is held longest at the noisy end, where it asks the model nothing and reads none.
 """
 
 from __future__ import annotations
@@ -46,9 +47,10 @@ class CapturePlan:
         map_steps: how many steps within it, evenly spread; 1 or more.
         heads: how heads are merged.
         source_sides: parts of the U whose keys and values sampling reads; () means all.
-        storage: where the tokens live: "cpu" memory, the model's "device", "recompute" for nowhere,
-            "auto" for "cpu" when they fit the budget and "recompute" when not, "off" for no source attention.
-        budget_mb: upper bound in MB of all that is kept, and of the maps while they are summed up.
+        storage: where the tokens live: "cpu" memory, the model's "device", "recompute" for nowhere, "auto" for "cpu" as
+            far as they fit the budget and "recompute" beyond, "off" for no source attention.
+        budget_mb: upper bound in MB of all that is kept, and of the maps while they are summed up. The default holds
+            what SDXL reads at 1024 px when the way back is held as it is by default (``benchmarks.memory``).
     """
 
     sides: tuple[Side, ...] = ()
@@ -58,7 +60,7 @@ class CapturePlan:
     heads: Heads = "mean"
     source_sides: tuple[Side, ...] = ()
     storage: Storage = "auto"
-    budget_mb: int = 1024
+    budget_mb: int = 1152
 
     def __post_init__(self):
         low, high = self.noise_range
@@ -117,16 +119,23 @@ def _readable(layers: Sequence[Layer], latent_size: tuple[int, int]) -> list[Lay
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that a capture will keep, known before it runs."""
+    """What a capture will keep, known before it runs.
+
+    Attributes:
+        maps, tokens: bytes.
+        storage: where the tokens are; never "auto".
+        kept_steps: for how many steps there are any, counted from the clean end.
+    """
 
     maps: int
     tokens: int
     storage: Storage
+    kept_steps: int = 0
 
     @property
     def total(self) -> int:
         """All that is kept."""
-        return self.maps + (self.tokens if self.storage in ("cpu", "device") else 0)
+        return self.maps + self.tokens
 
 
 def plan_footprint(
@@ -140,8 +149,8 @@ def plan_footprint(
     grids = {layer.token_grid(latent_size) for layer in plan.map_layers(layers, latent_size)}
     # Summed up in float32, kept in float16: the sum counts.
     maps = sum(4 * batch * math.prod(grid) ** 2 for grid in grids)
-    tokens = sum(2 * batch * layer.tokens(latent_size) * layer.channels for layer in plan.source_layers(layers))
-    tokens *= steps
+    per_step = sum(2 * batch * layer.tokens(latent_size) * layer.channels for layer in plan.source_layers(layers))
+    tokens = per_step * steps
     budget = plan.budget_mb * MEGABYTE
     if maps > budget:
         raise InputError(
@@ -149,18 +158,19 @@ def plan_footprint(
             f"{plan.budget_mb} MB, but the attention maps take {_megabytes(maps)} MB.",
             f"Raise it to {_megabytes(maps)} or more, choose coarser levels, or use a smaller image.",
         )
-    storage = plan.storage
-    fits = maps + tokens <= budget
-    if storage == "auto":
-        storage = "cpu" if fits else "recompute"
-    elif storage in ("cpu", "device") and not fits:
+    if plan.storage == "auto":
+        kept = min(steps, (budget - maps) // per_step) if per_step else 0
+        return Footprint(maps, kept * per_step, "cpu" if kept else "recompute", kept)
+    if plan.storage not in ("cpu", "device"):
+        return Footprint(maps, 0, plan.storage)
+    if maps + tokens > budget:
         need = _megabytes(maps + tokens)
         raise InputError(
             "budget_mb",
             f"{plan.budget_mb} MB, but keeping keys and values takes {need} MB with the attention maps.",
             f"Raise it to {need} or more, or set storage to 'auto' or 'recompute' (twice the sampling time).",
         )
-    return Footprint(maps, tokens, storage)
+    return Footprint(maps, tokens, plan.storage, steps)
 
 
 def _megabytes(count: int) -> int:

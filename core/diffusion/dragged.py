@@ -7,12 +7,12 @@ continuation and fresh noise, so that the model paints what was hidden instead o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ..errors import InputError
-from ..motion.movement import Movement
+from ..motion.movement import TOUCHED, Movement
 from .inversion import Inversion
 
 
@@ -32,6 +32,18 @@ class DraggedLatent:
     clean: torch.Tensor
     noise: torch.Tensor
     detail: torch.Tensor | None = None
+
+    @property
+    def revealed(self) -> torch.Tensor:
+        """(B, h, w) share of each cell that shows what was hidden: the element was there, and nothing came."""
+        return (self.movement.leaving > TOUCHED) * (1 - self.movement.arriving)
+
+    def painted_by_another(self) -> DraggedLatent:
+        """The same for a picture whose revealed cells another model paints: the detail of a filling is none there."""
+        if self.detail is None:
+            return self
+        hole = self.movement.grid.spread_cells(self.revealed)[..., None].to(self.detail)
+        return replace(self, detail=self.detail * (1 - hole))
 
     def at(self, inversion: Inversion, index: int) -> torch.Tensor:
         """The dragged latent at ``inversion.sigmas[index]``, (B, C, h, w) float32 on the movement's device."""

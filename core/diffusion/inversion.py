@@ -45,7 +45,7 @@ class Inversion:
             the last is the clean one.
         maps: averaged attention, one map a token grid.
         tokens: per index of ``sigmas``, layer name -> (B, N, channels) self-attention input captured in the
-            evaluation at that noise level; None when they are recomputed while sampling.
+            evaluation at that noise level; empty for a step, or None for all, when they are recomputed while sampling.
         plan, footprint: what was asked for and what it took.
         layers: self-attention layers of the model it ran with.
         source_layers: those whose keys and values sampling reads.
@@ -157,7 +157,7 @@ def invert(
             guess = schedule.step(x, eps, sigma, sigma_next)
         x = guess
         trajectory.append(x.to("cpu"))
-        capture.end_step()
+        capture.end_step(index)
         if on_step is not None:
             on_step(index + 1, x, denoised)
     check_finite(x, "The inversion")
@@ -202,26 +202,27 @@ class _Capture:
         recorder = MapRecorder(plan.map_layers(layers, size), size, plan.heads)
         return cls(plan, footprint, plan.source_layers(layers), recorder, plan.map_indices(steps), size)
 
-    @property
-    def _keeps_tokens(self) -> bool:
-        return self.footprint.storage in ("cpu", "device")
+    def _keeps_tokens(self, step: int) -> bool:
+        return step < self.footprint.kept_steps
 
     def hooks(self, step: int) -> AttentionHooks:
         """For the last evaluation of a step."""
-        self.now = TokenRecorder(frozenset(self.source_layers if self._keeps_tokens else ()), self.latent_size)
+        self.now = TokenRecorder(frozenset(self.source_layers if self._keeps_tokens(step) else ()), self.latent_size)
         return Together(self.now, self.recorder) if step in self.recorded_steps else self.now
 
-    def end_step(self) -> None:
+    def end_step(self, step: int) -> None:
         """Stores what the step's last evaluation recorded."""
-        if self._keeps_tokens and self.now is not None:
+        if self.now is None:
+            return
+        if self._keeps_tokens(step):
             check_all_ran(self.source_layers, self.now.kept)
-            self.kept.append(to_storage(self.now.kept, self.footprint.storage))
+        self.kept.append(to_storage(self.now.kept, self.footprint.storage))
 
     def results(self) -> dict[str, Any]:
         """What the inversion holds of it, by ``Inversion``'s names."""
         return {
             "maps": self.recorder.maps(),
-            "tokens": tuple(self.kept[::-1]) if self._keeps_tokens else None,
+            "tokens": tuple(self.kept[::-1]) if self.footprint.kept_steps else None,
             "plan": self.plan,
             "footprint": self.footprint,
             "source_layers": self.source_layers,

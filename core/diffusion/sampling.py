@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..attention.tokens import SourceAttention, TokenInjector, TokenRecorder
+from ..attention.tokens import Ahead, SourceAttention, TokenInjector, TokenRecorder
 from ..errors import InputError
-from ..model.protocols import Denoiser, OnStep
+from ..model.protocols import Denoiser, OnStep, Painter
 from ..options import check_choice, check_share
 from . import schedule
 from .dragged import DraggedLatent, check_movement
@@ -62,6 +62,7 @@ def sample(
     free: torch.Tensor | None = None,
     settings: SampleSettings | None = None,
     on_step: OnStep | None = None,
+    painter: Painter | None = None,
 ) -> torch.Tensor:
     """Samples from ``inversion.sigmas[0]`` down to 0.
 
@@ -73,6 +74,7 @@ def sample(
         free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or everything.
         settings: source attention, and what is held.
         on_step: called with (step index, latent, clean estimate) after each step; may raise to stop.
+        painter: a second model, which paints what the drag reveals, from noise and at every step; needs ``dragged``.
 
     Returns:
         (B, C, h, w) float32, on ``x``'s device. Where ``free`` is 0 it is the source's clean latent, exactly.
@@ -84,13 +86,22 @@ def sample(
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
     source = _SourceAttention(denoiser, inversion, settings, x.device)
-    kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device)
+    painted = None
+    if painter is not None:
+        if dragged is None:
+            raise InputError("painter", "what was dragged is unknown.", "Sample a latent of AttentionDrag Apply.")
+        painted = dragged.revealed[:, None].to(x.device)
+    kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device, painted)
     sigmas = inversion.sigmas.tolist()
     x = x.float()
     for i in range(inversion.steps):
         denoised = kept.known(i)
-        if denoised is None:
+        evaluated = denoised is None
+        if evaluated:
             denoised = denoiser.denoise(x, sigmas[i], source.at(i))
+        if painter is not None:
+            denoised = torch.lerp(denoised.float(), painter.denoise(x, sigmas[i]), painted)
+        if evaluated or painter is not None:
             x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[i]), sigmas[i], sigmas[i + 1])
         x = kept.put_back(x, i + 1)
         if on_step is not None:
@@ -120,13 +131,16 @@ class _SourceAttention:
         self._mode = settings.source_attention
         wanted = self._mode != "off" and bool(inversion.source_layers)
         self._until = steps_of(settings.source_attention_share, inversion.steps) if wanted else 0
+        self._ahead = Ahead(inversion.tokens, device) if inversion.tokens is not None and wanted else None
 
     def at(self, step: int) -> TokenInjector | None:
         if step >= self._until:
             return None
         inversion = self._inversion
-        if inversion.tokens is not None:
-            stored = {name: tokens.to(self._device) for name, tokens in inversion.tokens[step].items()}
+        if self._ahead is not None and inversion.tokens[step]:
+            stored = self._ahead.take(step)
+            if step + 1 < self._until:
+                self._ahead.start(step + 1)
         else:
             recorder = TokenRecorder(frozenset(inversion.source_layers), inversion.latent_size)
             self._denoiser.denoise(inversion.trajectory[step].to(self._device), float(inversion.sigmas[step]), recorder)

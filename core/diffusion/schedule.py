@@ -13,25 +13,37 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ..errors import InputError
+from ..families import Schedule
+from ..options import check_choice
 
 TRAIN_TIMESTEPS = 1000
 
 
-def timesteps(steps: int, strength: float, train_timesteps: int = TRAIN_TIMESTEPS) -> list[int]:
+def timesteps(
+    steps: int, strength: float, train_timesteps: int = TRAIN_TIMESTEPS, schedule: Schedule = "full"
+) -> list[int]:
     """Timesteps at which the U-Net is evaluated, ascending.
 
-    ``steps`` of them are spread over the whole schedule ("leading" spacing with offset 1, as Stable Diffusion's
-    own DDIM configuration has it); of these the lowest ``strength`` share is used, one at least.
+    ``steps`` of them are spread over the whole schedule; of these the lowest ``strength`` share is used, one at least.
+
+    Args:
+        schedule: "full" counts up from timestep 1 ("leading" spacing with offset 1, as Stable Diffusion's own DDIM
+            configuration has it). "distilled" counts down from the last ("trailing"): LCM, Turbo, Lightning and Hyper
+            were trained at these, and at few of them no other is like what they know (Luo et al. 2023, arXiv
+            2310.04378, section 4; Lin et al. 2023, arXiv 2305.08891, section 3.3).
 
     Raises:
-        InputError: steps outside 1..train_timesteps - 1, strength outside (0, 1].
+        InputError: steps outside 1..train_timesteps - 1, strength outside (0, 1], another schedule.
     """
+    check_choice("schedule", schedule, Schedule)
     if not 1 <= steps < train_timesteps:
         raise InputError("steps", f"{steps} steps.", f"Use 1 to {train_timesteps - 1}.")
     if not 0 < strength <= 1:
         raise InputError("strength", f"{strength}.", "Use a number above 0 and up to 1.")
-    spacing = train_timesteps // steps
     used = max(1, round(steps * strength))
+    if schedule == "distilled":
+        return [round((index + 1) * train_timesteps / steps) - 1 for index in range(used)]
+    spacing = train_timesteps // steps
     return [1 + index * spacing for index in range(used)]
 
 

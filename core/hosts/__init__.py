@@ -10,13 +10,14 @@ from ..attention.plan import CapturePlan
 from ..diffusion.dragged import DraggedLatent
 from ..diffusion.inversion import Inversion
 from ..diffusion.sampling import SampleSettings
+from ..families import Schedule
 from ..model.protocols import Autoencoder, OnStep
 
 
 class Host(Autoencoder, Protocol):
     """A loaded model with its conditioning, ready for both ways."""
 
-    def sigmas(self, steps: int, strength: float) -> torch.Tensor:
+    def sigmas(self, steps: int, strength: float, schedule: Schedule = "full") -> torch.Tensor:
         """Descending noise levels to invert over and to sample back with, closing with 0."""
 
     def invert(

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from ..attention.plan import CapturePlan
-from ..diffusion import sampling, schedule
+from ..diffusion import sampling
 from ..diffusion.dragged import DraggedLatent
 from ..diffusion.inversion import Inversion, invert
 from ..diffusion.sampling import SampleSettings
+from ..diffusion.schedule import sampling_sigmas, timesteps
+from ..families import Schedule
 from ..model.protocols import Autoencoder, Denoiser, OnStep
 
 
@@ -41,8 +43,8 @@ class DirectHost:
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
         return self.autoencoder.decode(latent)
 
-    def sigmas(self, steps: int, strength: float) -> torch.Tensor:
-        return schedule.sampling_sigmas(self.sigma_of, schedule.timesteps(steps, strength))
+    def sigmas(self, steps: int, strength: float, schedule: Schedule = "full") -> torch.Tensor:
+        return sampling_sigmas(self.sigma_of, timesteps(steps, strength, schedule=schedule))
 
     def invert(
         self,

@@ -26,7 +26,7 @@ def digest(weights: Iterable[torch.Tensor], layout: Any = None) -> str:
             device, where offloading leaves them) count by their shape.
         layout: anything more that has to agree; its ``repr`` counts.
     """
-    weights = [weight.detach().as_subclass(torch.Tensor) for weight in weights]
+    weights = [part for weight in weights for part in _stored(weight.detach())]
     result = hashlib.sha256(repr((layout, [tuple(weight.shape) for weight in weights])).encode())
     # Weights of one model may lie on several devices, and wander between runs: the order is the caller's all the same.
     read: dict[torch.device, list[tuple[int, torch.Tensor]]] = {}
@@ -51,6 +51,14 @@ def patched(weights: str, patches: str) -> str:
 def same_weights(first: str, second: str) -> bool:
     """Whether two fingerprints differ in nothing but patches."""
     return first.split(SEPARATOR)[0] == second.split(SEPARATOR)[0]
+
+
+def _stored(weight: torch.Tensor) -> list[torch.Tensor]:
+    """The plain tensors that a weight is kept in: itself, or a quantised weight's codes and scales."""
+    flatten = getattr(weight, "__tensor_flatten__", None)
+    if flatten is None:
+        return [weight.as_subclass(torch.Tensor)]
+    return [part for name in flatten()[0] for part in _stored(getattr(weight, name).detach())]
 
 
 def _few(weight: torch.Tensor) -> torch.Tensor:

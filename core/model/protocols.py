@@ -53,6 +53,13 @@ class Denoiser(Protocol):
         """The clean latent that the model sees in ``x = x0 + sigma * eps``; (B, C, h, w) float32 both ways."""
 
 
+class Painter(Protocol):
+    """Another model of the same latents, which paints what a drag reveals; what else it is shown, its host knows."""
+
+    def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        """As ``Denoiser.denoise``, without hooks."""
+
+
 class Autoencoder(Protocol):
     """The image codec of a latent diffusion model."""
 

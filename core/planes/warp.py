@@ -27,6 +27,7 @@ def look_up(planes: torch.Tensor, x: torch.Tensor, y: torch.Tensor, mode: str = 
         (B, C, h, w) float32.
     """
     height, width = planes.shape[-2:]
-    positions = torch.stack([x, y], -1)
+    # Held inside the plane here: MPS has no padding_mode="border" before PyTorch 2.13 (pytorch/pytorch#125098).
+    positions = torch.stack([x.clamp(0, width - 1), y.clamp(0, height - 1)], -1)
     normalised = (positions + 0.5) * positions.new_tensor([2 / width, 2 / height]) - 1
-    return F.grid_sample(planes.float(), normalised, mode=mode, padding_mode="border", align_corners=False)
+    return F.grid_sample(planes.float(), normalised, mode=mode, padding_mode="zeros", align_corners=False)

@@ -18,7 +18,7 @@ from scripts.base_directory import BaseDirectory, make_base_directory
 from scripts.client import ComfyClient, Run
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.server import ComfyServer
-from tests.comfy.graphs import CHECKPOINT, LORA, OTHER_CHECKPOINT, GraphBuilder
+from tests.comfy.graphs import CHECKPOINT, INPAINTING_CHECKPOINT, LORA, OTHER_CHECKPOINT, GraphBuilder
 from tests.comfy.messages import MessageLog
 from tests.comfy.tiny_checkpoint import write_checkpoint, write_lora
 
@@ -35,6 +35,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> BaseDirectory:
     base = make_base_directory(tmp_path_factory.mktemp("comfyui"), packs=[PROBES])
     write_checkpoint(base.checkpoints / CHECKPOINT)
     write_checkpoint(base.checkpoints / OTHER_CHECKPOINT, seed=1)
+    write_checkpoint(base.checkpoints / INPAINTING_CHECKPOINT, seed=2, channels=9)
     write_lora(base.loras / LORA)
     return base
 

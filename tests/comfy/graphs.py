@@ -11,6 +11,7 @@ from scripts.workflow import default_value
 
 CHECKPOINT = "tiny.safetensors"
 OTHER_CHECKPOINT = "other.safetensors"
+INPAINTING_CHECKPOINT = "inpainting.safetensors"
 LORA = "tiny_lora.safetensors"
 
 # Four evaluations each way: enough for an inversion to have a beginning, a middle and an end.

@@ -154,8 +154,11 @@ def compare(direct, native, latent, size) -> dict:
     return figures
 
 
-def native_model(family: str, unet, prediction: str):
-    """A ComfyUI MODEL with the weights of a diffusers U-Net too small for ComfyUI's detection."""
+def native_model(family: str, unet, prediction: str, dtype=None, cast=None):
+    """A ComfyUI MODEL with the weights of a diffusers U-Net too small for ComfyUI's detection.
+
+    ``dtype`` is that of the weights (float32), ``cast`` what ComfyUI's operations cast them to (None: nothing).
+    """
     import comfy.model_patcher
     import comfy.supported_models
     import torch
@@ -167,7 +170,7 @@ def native_model(family: str, unet, prediction: str):
     layout = {
         **_layout(config),
         "image_size": 32,
-        "in_channels": 4,
+        "in_channels": config["in_channels"],
         "out_channels": 4,
         "model_channels": config["block_out_channels"][0],
         "context_dim": config["cross_attention_dim"],
@@ -186,7 +189,8 @@ def native_model(family: str, unet, prediction: str):
         known.unet_config |= {"num_heads": heads, "num_head_channels": -1}
     else:
         known.unet_config |= {"num_heads": -1, "num_head_channels": config["block_out_channels"][0] // heads[0]}
-    known.set_inference_dtype(torch.float32, None)
+    known.set_inference_dtype(dtype or torch.float32, cast)
+    known.unet_config["dtype"] = dtype or torch.float32
     state = rename_unet(unet.state_dict(), config)
     model = known.get_model(state, "")
     model.load_model_weights(state, "")

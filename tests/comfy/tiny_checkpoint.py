@@ -27,10 +27,10 @@ SD15_SCALE = 0.18215
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 
 
-def write_checkpoint(path: Path, seed: int = 0) -> None:
-    """Write the checkpoint; the same seed gives the same file."""
+def write_checkpoint(path: Path, seed: int = 0, channels: int = 4) -> None:
+    """Write the checkpoint; the same seed gives the same file. With 9 ``channels`` it is an inpainting one."""
     generator = torch.Generator().manual_seed(seed)
-    state = {_UNET + name: _random(name, shape, generator) for name, shape in _unet_shapes()}
+    state = {_UNET + name: _random(name, shape, generator) for name, shape in _unet_shapes(channels)}
     # Keeps the predicted noise at the size of noise, which keeps trajectories finite.
     state[_UNET + "out.2.weight"] *= 0.5
     state |= {f"first_stage_model.{name}": value for name, value in _taesd_weights().items()}
@@ -64,11 +64,11 @@ def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> to
     return weight * (2.0 if "attn1.to_q" in name or "attn1.to_k" in name else 1.0)
 
 
-def _unet_shapes() -> Shapes:
+def _unet_shapes(channels: int = 4) -> Shapes:
     c = MODEL_CHANNELS
     yield from _linear("time_embed.0", c, TIME)
     yield from _linear("time_embed.2", TIME, TIME)
-    yield from _conv("input_blocks.0.0", 4, c)
+    yield from _conv("input_blocks.0.0", channels, c)
     yield from _res("input_blocks.1.0", c)
     yield from _transformer("input_blocks.1.1")
     yield from _conv("input_blocks.2.0.op", c, c)

@@ -235,17 +235,18 @@ def test_the_footprint_is_what_is_kept(storage, size):
     assert all(tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size() for tensor in tokens)
 
 
-def test_auto_keeps_the_tokens_when_they_fit_and_recomputes_when_not():
+def test_auto_keeps_the_tokens_of_as_many_steps_as_fit():
     layers = [Layer("a", "up", 0, 320, 8)]
     per_step = 2 * 64 * 64 * 320
-    for steps in (10, 50):
+    for steps, kept in ((10, 10), (50, 14)):
         footprint = plan_footprint(CapturePlan(budget_mb=100), layers, 1, (64, 64), steps)
         assert footprint.maps == 4 * 4096**2
-        assert footprint.tokens == steps * per_step
-        fits = footprint.maps + footprint.tokens <= 100 * MIB
-        assert footprint.storage == ("cpu" if fits else "recompute")
+        assert (footprint.kept_steps, footprint.tokens) == (kept, kept * per_step)
+        assert footprint.storage == "cpu"
         assert footprint.total <= 100 * MIB
-    assert fits is False
+    assert footprint.total + per_step > 100 * MIB
+    nothing = plan_footprint(CapturePlan(budget_mb=65), layers, 1, (64, 64), 50)
+    assert (nothing.kept_steps, nothing.tokens, nothing.storage) == (0, 0, "recompute")
 
 
 @pytest.mark.parametrize("storage", ["off", "recompute"])

@@ -380,5 +380,5 @@ class TestModels:
             DiffusersDenoiser(models.unet("sd15"), models.scheduler("sample"))
 
     def test_an_inpainting_model_is_named(self):
-        with pytest.raises(InputError, match="4 channels, the model takes 9"):
-            denoiser("sd15", models.unet("sd15", in_channels=9)).denoise(noisy(), 1.0)
+        with pytest.raises(InputError, match="takes 9 channels instead of 4: an inpainting"):
+            denoiser("sd15", models.unet("sd15", in_channels=9))

@@ -62,7 +62,7 @@ def test_force_upcast_computes_in_float32():
 
 
 def test_nan_is_named():
-    with pytest.raises(InputError, match="image: the VAE gave NaN"):
+    with pytest.raises(InputError, match="vae: AutoencoderKL gave NaN.* for the image in float32"):
         DiffusersVae(models.vae_kl()).encode(picture() * float("nan"))
 
 

@@ -13,6 +13,7 @@ CORE = Path(__file__).parents[2] / "core"
 FLOORS = (
     ("errors",),
     ("options",),
+    ("families",),
     ("planes", "model"),
     ("space",),
     ("attention", "region", "motion"),

@@ -19,9 +19,11 @@ from ...diffusion import sampling
 from ...diffusion.dragged import DraggedLatent
 from ...diffusion.inversion import Inversion, invert
 from ...diffusion.sampling import SampleSettings
+from ...families import Schedule
 from ...model.protocols import OnStep
 from .denoiser import ComfyDenoiser
-from .inputs import null_conditioning, sampling_sigmas
+from .inputs import check_vae, null_conditioning, sampling_sigmas
+from .painter import ComfyPainter, check_painter, with_painter
 
 
 def drag_sampler(
@@ -30,8 +32,12 @@ def drag_sampler(
     free: torch.Tensor | None,
     settings: SampleSettings,
     after_step: OnStep | None = None,
+    painter: ComfyPainter | None = None,
 ) -> comfy.samplers.KSAMPLER:
-    """A SAMPLER that samples a dragged latent back; runs under any guider that takes ComfyUI's."""
+    """A SAMPLER that samples a dragged latent back; runs under any guider that takes ComfyUI's.
+
+    A ``painter`` must have been loaded with the guider's model (``painter.with_painter``).
+    """
 
     def sample(model, x, sigmas, extra_args=None, callback=None, disable=None, **_):
         denoiser = ComfyDenoiser(model, extra_args or {})
@@ -44,7 +50,10 @@ def drag_sampler(
             if after_step is not None:
                 after_step(index, latent, denoised)
 
-        return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step)
+        def work() -> torch.Tensor:
+            return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step, painter)
+
+        return work() if painter is None or dragged is None else painter.run(dragged, sigmas, work)
 
     return comfy.samplers.KSAMPLER(sample)
 
@@ -61,6 +70,7 @@ class ComfyHost:
         positive, negative: CONDITIONING or None for the null conditioning.
         cfg: guidance scale of the way back; 1 doesn't evaluate the negative. Inversion always runs at 1.
         progress: called by ComfyUI's samplers with (step, clean estimate, latent, steps).
+        painter: a second MODEL, which paints what a drag reveals; used as ``model`` is.
     """
 
     def __init__(
@@ -72,7 +82,10 @@ class ComfyHost:
         cfg: float = 1.0,
         inversion_progress: Callable | None = None,
         sampling_progress: Callable | None = None,
+        painter: Any | None = None,
     ):
+        if painter is not None:
+            check_painter(model, painter)
         self._model = model
         self._vae = vae
         self._positive = positive
@@ -80,6 +93,7 @@ class ComfyHost:
         self._cfg = cfg
         self._inversion_progress = inversion_progress
         self._sampling_progress = sampling_progress
+        self._painter = painter
 
     def to_latent(self, x: torch.Tensor) -> torch.Tensor:
         """Model scale -> LATENT samples."""
@@ -90,13 +104,13 @@ class ComfyHost:
         return self._model.get_model_object("latent_format").process_in(samples)
 
     def encode(self, image: torch.Tensor) -> torch.Tensor:
-        return self.from_latent(self._vae.encode(image))
+        return self.from_latent(check_vae(self._vae.encode(image), "encoding"))
 
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
-        return self._vae.decode(self.to_latent(latent))
+        return check_vae(self._vae.decode(self.to_latent(latent)), "decoding")
 
-    def sigmas(self, steps: int, strength: float) -> torch.Tensor:
-        return sampling_sigmas(self._model, steps, strength)
+    def sigmas(self, steps: int, strength: float, schedule: Schedule = "full") -> torch.Tensor:
+        return sampling_sigmas(self._model, steps, strength, schedule)
 
     def invert(
         self,
@@ -135,8 +149,12 @@ class ComfyHost:
         settings: SampleSettings,
         on_step: OnStep | None = None,
     ) -> torch.Tensor:
-        sampler = drag_sampler(inversion, dragged, free, settings, on_step)
-        return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress)
+        model, painter = self._model, None
+        if self._painter is not None:
+            model = with_painter(model, self._painter)
+            painter = ComfyPainter(self._painter, self._positive, self._negative, self._cfg)
+        sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter)
+        return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress, model)
 
     def _run(
         self,
@@ -145,8 +163,9 @@ class ComfyHost:
         sigmas: torch.Tensor,
         cfg: float,
         callback: Callable | None,
+        model: Any | None = None,
     ) -> torch.Tensor:
-        guider = comfy.samplers.CFGGuider(self._model)
+        guider = comfy.samplers.CFGGuider(self._model if model is None else model)
         positive = self._positive if self._positive is not None else null_conditioning(self._model)
         negative = self._negative if self._negative is not None else null_conditioning(self._model)
         guider.set_conds(positive, negative)

@@ -6,12 +6,22 @@ from typing import Any
 
 import torch
 
-from ...diffusion import schedule
+from ...diffusion.schedule import sampling_sigmas as noise_levels
+from ...diffusion.schedule import timesteps
 from ...errors import InputError
-from .layers import attention_layers
+from ...families import Schedule
+from ...space.grid import check_image
+from .family import is_distilled
+from .layers import check_invertible, context_width
 
 NULL_TOKENS = 77
 POOLED_WIDTH = 1280
+
+OVERFLOWS = "overflows in its precision, as SDXL's own does in float16."
+MEND_VAE = (
+    "Load a VAE that holds in float16 (Load VAE: for SDXL sdxl-vae-fp16-fix), or start ComfyUI with --bf16-vae or "
+    "--fp32-vae."
+)
 
 
 def null_conditioning(model: Any) -> list:
@@ -19,13 +29,7 @@ def null_conditioning(model: Any) -> list:
 
     A pooled output goes with it for models that take one (SDXL).
     """
-    unet = model.get_model_object("diffusion_model")
-    width = 768
-    for module in unet.modules():
-        cross_attention = getattr(module, "attn2", None)
-        if cross_attention is not None:
-            width = cross_attention.to_k.in_features
-            break
+    width = context_width(model.model)
     return [[torch.zeros(1, NULL_TOKENS, width), {"pooled_output": torch.zeros(1, POOLED_WIDTH)}]]
 
 
@@ -40,15 +44,51 @@ def check_latent(model: Any, latent: dict[str, Any]) -> torch.Tensor:
             "Encode the image with the VAE of the same checkpoint.",
         )
     if not torch.isfinite(samples).all():
-        raise InputError("latent", "it holds NaN or infinite values.", "Check the image and the VAE.")
+        raise InputError(
+            "latent",
+            f"it holds NaN or infinite values: the VAE that encoded it {OVERFLOWS}",
+            MEND_VAE,
+        )
     return samples
 
 
-def sampling_sigmas(model: Any, steps: int, strength: float) -> torch.Tensor:
-    """Descending noise levels of a MODEL (see ``core.schedule``)."""
-    attention_layers(model.model)
+def check_vae(result: torch.Tensor, what: str) -> torch.Tensor:
+    """What a VAE gave; an ``InputError`` that names it if that isn't finite. ``what`` is "encoding" or "decoding"."""
+    if not torch.isfinite(result).all():
+        raise InputError(
+            "vae",
+            f"{what} gave NaN or infinite values: it {OVERFLOWS}",
+            MEND_VAE,
+        )
+    return result
+
+
+def check_decoded(image: torch.Tensor, input: str) -> None:
+    """``space.grid.check_image`` of what a VAE decoded, whose usual fault is the VAE's."""
+    if image.numel() and not torch.isfinite(image).all():
+        raise InputError(
+            input,
+            f"it holds NaN or infinite values: the VAE that decoded it {OVERFLOWS}",
+            MEND_VAE,
+        )
+    check_image(image, input)
+
+
+def sampling_sigmas(model: Any, steps: int, strength: float, schedule: Schedule = "full") -> torch.Tensor:
+    """Descending noise levels of a MODEL (see ``core.diffusion.schedule``).
+
+    Raises:
+        UnsupportedModelError: the model can't be inverted.
+    """
+    check_invertible(model.model)
     model_sampling = model.get_model_object("model_sampling")
-    return schedule.sampling_sigmas(
-        lambda timestep: float(model_sampling.sigma(torch.tensor(float(timestep)))),
-        schedule.timesteps(steps, strength),
-    )
+    levels = model_sampling.sigmas if is_distilled(model_sampling) else None
+
+    def sigma_of(timestep: int) -> float:
+        sigma = model_sampling.sigma(torch.tensor(float(timestep)))
+        if levels is not None:
+            # It knows every 20th timestep alone, and would be asked of one level with the latent of another.
+            sigma = levels[(levels.log() - sigma.log().to(levels)).abs().argmin()]
+        return float(sigma)
+
+    return noise_levels(sigma_of, timesteps(steps, strength, schedule=schedule))

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...families import SD1, Family
 from .conditioning import Conditioning
+from .family import family, is_distilled
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,18 +21,23 @@ class Components:
     Attributes:
         unet, vae, scheduler: diffusers' own objects.
         encode: turns a prompt into a ``Conditioning``; None when the model came without a text encoder.
+        family: which defaults suit it.
     """
 
     unet: nn.Module
     vae: nn.Module
     scheduler: Any
     encode: Callable[[str], Conditioning] | None = None
+    family: Family = SD1
 
 
 def from_pipeline(pipe: Any) -> Components:
     """The parts of a loaded ``StableDiffusionPipeline`` or ``StableDiffusionXLPipeline``; its LoRAs stay in."""
     with_text = getattr(pipe, "text_encoder", None) is not None or getattr(pipe, "text_encoder_2", None) is not None
-    return Components(pipe.unet, pipe.vae, pipe.scheduler, prompt_encoder(pipe) if with_text else None)
+    # A scheduler that was put in later may know its configuration by the class that it was made from.
+    distilled = is_distilled(pipe.unet.config, {**pipe.scheduler.config, "_class_name": type(pipe.scheduler).__name__})
+    kind = family(pipe.unet, pipe.scheduler, distilled)
+    return Components(pipe.unet, pipe.vae, pipe.scheduler, prompt_encoder(pipe) if with_text else None, kind)
 
 
 def prompt_encoder(pipe: Any) -> Callable[[str], Conditioning]:

@@ -52,6 +52,14 @@ def context_width(unet: Any) -> int:
 def check_embeddings(unet: Any) -> None:
     """Raises an ``UnsupportedModelError`` for a U-Net that wants inputs which this host doesn't have."""
     config = unet.config
+    taken, latent = config.in_channels, config.out_channels
+    if taken != latent:
+        raise UnsupportedModelError(
+            "model",
+            f"its U-Net takes {taken} channels instead of {latent}: an inpainting checkpoint (or another that is shown "
+            "a picture), which can't be inverted.",
+            "Use the checkpoint that it was made from, or another plain one.",
+        )
     added, labels = config.get("addition_embed_type"), config.get("class_embed_type")
     if added not in (None, "text_time"):
         raise UnsupportedModelError("model", f"addition_embed_type is {added!r}.", "Use SD 1.x, 2.x or SDXL.")
@@ -83,12 +91,16 @@ def unet_arguments(
     Raises:
         InputError: an embedding of another width or batch than the U-Net and the latent have.
     """
+    rows = batch * len(conditionings)
     length = max(conditioning.context.shape[1] for conditioning in conditionings)
     width = context_width(unet)
     contexts = [_rows(_padded(c.context, length), batch, width, "conditioning") for c in conditionings]
     arguments: dict[str, Any] = {
         "encoder_hidden_states": torch.cat([context.to(device, dtype) for context in contexts])
     }
+    guidance_width = unet.config.get("time_cond_proj_dim")
+    if guidance_width is not None:
+        arguments["timestep_cond"] = _guidance_embedding(guidance_width, device, dtype).expand(rows, -1)
     if unet.config.get("addition_embed_type") != "text_time":
         return arguments
     width = unet.config.projection_class_embeddings_input_dim - 6 * unet.config.addition_time_embed_dim
@@ -101,6 +113,17 @@ def unet_arguments(
         sizes.append(torch.tensor([time_ids], device=device, dtype=dtype).expand(batch, -1))
     arguments["added_cond_kwargs"] = {"text_embeds": torch.cat(pooled), "time_ids": torch.cat(sizes)}
     return arguments
+
+
+def _guidance_embedding(width: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """(1, width): what tells a U-Net distilled with guidance (Luo et al. 2023, arXiv 2310.04378) that there is none.
+
+    The sinusoidal embedding of 1000 (w - 1) at w = 1: sines of 0, then cosines.
+    """
+    half = width // 2
+    embedding = torch.zeros(1, width, device=device, dtype=dtype)
+    embedding[:, half : 2 * half] = 1
+    return embedding
 
 
 def _padded(context: torch.Tensor, length: int) -> torch.Tensor:

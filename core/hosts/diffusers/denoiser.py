@@ -24,6 +24,7 @@ LOWEST_ALPHA = 4.8973451890853435e-08
 """Stands for the 0 at the end of a zero-terminal-SNR schedule, whose noise level would be infinite."""
 
 
+COMPUTES = (torch.float32, torch.float16, torch.bfloat16)
 FUSED = re.compile(r"\.to_(qkv|kv)\.")
 ADAPTER = re.compile(r"\.lora_")
 
@@ -115,7 +116,7 @@ class DiffusersDenoiser:
                 "latent", f"it has {x.shape[1]} channels, the model takes {channels}.",
                 "Use the model's own VAE, and no inpainting model.",
             )
-        dtype, device = self._unet.dtype, x.device
+        dtype, device = _compute_dtype(self._unet), x.device
         scale = math.sqrt(1 + sigma**2)
         sample = (x / scale).to(dtype)
         if len(self._conditionings) > 1:
@@ -166,6 +167,15 @@ def _adapters_digest(unet: Any) -> str:
                     if ADAPTER.search(f".{name}") and f".{adapter}." in f"{name}."
                 ]
     return digest(weights, layout) if layout else ""
+
+
+def _compute_dtype(unet: Any) -> torch.dtype:
+    """The precision that a U-Net takes its input in: its weights' own, or its normalisations' where those are quantised
+    (fp8 with layerwise casting, GGUF)."""
+    if unet.dtype in COMPUTES:
+        return unet.dtype
+    plain = (norm.weight.dtype for norm in unet.modules() if isinstance(norm, torch.nn.LayerNorm | torch.nn.GroupNorm))
+    return next((dtype for dtype in plain if dtype in COMPUTES), torch.float16)
 
 
 def _prediction(scheduler: Any) -> Literal["epsilon", "v"]:

@@ -14,6 +14,7 @@ from ...errors import InputError
 from ..files import read_config, weights_file
 from .components import Components, prompt_encoder
 from .conditioning import Conditioning
+from .family import family, is_distilled
 from .single_file import load_single_file
 
 
@@ -39,7 +40,7 @@ def _load_folder(folder: Path, device: torch.device, dtype: torch.dtype) -> Comp
     vae_kind = read_config(folder, "vae").get("_class_name")
     if vae_kind not in ("AutoencoderKL", "AutoencoderTiny"):
         raise InputError("model", f"its VAE is a {vae_kind}.", "Use an AutoencoderKL or AutoencoderTiny.")
-    read_config(folder, "scheduler", "scheduler_config.json")
+    distilled = is_distilled(read_config(folder, "unet"), read_config(folder, "scheduler", "scheduler_config.json"))
 
     def model(part: str, cls: Any) -> nn.Module:
         variant = "fp16" if ".fp16." in weights_file(folder, part).name else None
@@ -51,7 +52,8 @@ def _load_folder(folder: Path, device: torch.device, dtype: torch.dtype) -> Comp
     unet = model("unet", diffusers.UNet2DConditionModel)
     vae = model("vae", getattr(diffusers, vae_kind))
     scheduler = diffusers.DDIMScheduler.from_pretrained(folder, subfolder="scheduler", local_files_only=True)
-    return Components(unet, vae, scheduler, _text_encoder(folder, unet, vae, scheduler, device, dtype))
+    encode = _text_encoder(folder, unet, vae, scheduler, device, dtype)
+    return Components(unet, vae, scheduler, encode, family(unet, scheduler, distilled))
 
 
 def _text_encoder(

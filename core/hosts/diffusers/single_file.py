@@ -18,6 +18,7 @@ from torch import nn
 from ...errors import InputError, UnsupportedModelError
 from ..files import State, read_safetensors
 from .components import Components
+from .family import family
 
 UNET = "model.diffusion_model."
 VAE = "first_stage_model."
@@ -50,7 +51,7 @@ def load_single_file(path: Path, device: torch.device, dtype: torch.dtype) -> Co
     )
     for model in (unet, vae):
         model.to(device).eval().requires_grad_(False)
-    return Components(unet, vae, scheduler)
+    return Components(unet, vae, scheduler, family=family(unet, scheduler))
 
 
 def unet_config(state: State) -> dict[str, Any]:
@@ -83,7 +84,6 @@ def unet_config(state: State) -> dict[str, Any]:
     linear = state[attention[0].split("transformer_blocks")[0] + "proj_in.weight"].ndim == 2
     config: dict[str, Any] = {
         "_class_name": "UNet2DConditionModel",
-        "sample_size": 64,
         "in_channels": state[f"{UNET}input_blocks.0.0.weight"].shape[1],
         "out_channels": state[f"{UNET}out.2.weight"].shape[0],
         "block_out_channels": channels,

@@ -88,6 +88,9 @@ class DiffusersVae:
                 nn.Module.to(self._vae, dtype)
         if not torch.isfinite(result).all():
             raise InputError(
-                name, "the VAE gave NaN or infinite values.", "Check it for NaN, or load another VAE."
+                "vae",
+                f"{type(self._vae).__name__} gave NaN or infinite values for the {name} in {str(dtype)[6:]}"
+                f"{' and float32' if dtype == torch.float16 else ''}.",
+                f"Check the {name} for NaN, or load another VAE.",
             )
         return result

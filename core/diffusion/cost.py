@@ -1,0 +1,67 @@
+"""What an edit will keep and how often it will ask the model, told before it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..attention.plan import MEGABYTE, Footprint
+from .kept import steps_of
+from .sampling import SampleSettings
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The evaluations of an edit, and what it keeps between its two ways.
+
+    Attributes:
+        steps: noise levels, each way.
+        inversion: evaluations of the way into the noise.
+        sampling: evaluations of the way back; with a painter as many again as there are steps.
+        recomputed: evaluations of the way back that are there only because the keys and values weren't kept.
+        footprint: what is kept.
+    """
+
+    steps: int
+    inversion: int
+    sampling: int
+    recomputed: int
+    footprint: Footprint
+
+    @property
+    def total(self) -> int:
+        """All evaluations."""
+        return self.inversion + self.sampling + self.recomputed
+
+    def __str__(self) -> str:
+        kept, whole = self.footprint, self.steps
+        tokens = f"keys and values of {kept.kept_steps} of {whole} steps {_megabytes(kept.tokens)} ({kept.storage})"
+        if not kept.kept_steps:
+            tokens = f"no keys and values ({kept.storage})"
+        again = f" and {self.recomputed} again for keys and values that aren't kept" if self.recomputed else ""
+        return (
+            f"{whole} steps each way; {self.inversion} evaluations to invert, {self.sampling} to sample back{again}; "
+            f"keeps {_megabytes(kept.total)} (attention maps {_megabytes(kept.maps)}, {tokens})"
+        )
+
+
+def cost_of(footprint: Footprint, steps: int, refinements: int = 0, settings: SampleSettings | None = None) -> Cost:
+    """What an edit of a dragged latent will cost.
+
+    Args:
+        footprint: of ``attention.plan.plan_footprint``, for the same steps.
+        steps: noise levels, each way.
+        refinements: extra evaluations per inversion step.
+        settings: of the way back. Steps in which all of it is held are not evaluated.
+    """
+    settings = settings or SampleSettings()
+    first = min(steps_of(settings.hold_element, steps), steps_of(settings.hold_rest, steps))
+    read = steps_of(settings.source_attention_share, steps)
+    if settings.source_attention == "off" or footprint.storage == "off":
+        read = 0
+    # Kept are the last ones; read are those from the first evaluated to the last that source attention is on for.
+    recomputed = max(0, min(read, steps - footprint.kept_steps) - first)
+    return Cost(steps, steps * (refinements + 1), steps - first, recomputed, footprint)
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / MEGABYTE:.0f} MB"

@@ -1,0 +1,120 @@
+"""A second MODEL that paints what a drag reveals, beside the dragged one: an inpainting checkpoint, or any other.
+
+An inpainting U-Net is shown a mask and the picture with a hole there, five channels beside the latent's four. The
+picture is the dragged latent's, with the element where it arrives, and blank, as grey encodes, in the cells that the
+element left. It is put together in the latent: what is round the hole is what stands there when cells are kept, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import comfy.model_management
+import comfy.samplers
+import torch
+
+from ...diffusion.dragged import DraggedLatent
+from ...errors import InputError
+from .inputs import null_conditioning
+from .layers import extra_channels
+
+ADDITIONAL = "attention_drag_painter"
+INPAINTING_KEYS = ("mask", "masked_image")
+
+
+def check_painter(model: Any, painter: Any) -> None:
+    """Raises an ``InputError`` unless ``painter`` can paint into latents of ``model``; both are MODELs."""
+    if painter.model is model.model:
+        raise InputError(
+            "painter",
+            "it is the dragged model itself, or that with other LoRAs, and one model can't be loaded as two.",
+            "Load its checkpoint by a second loader, or link nothing: then the model paints by itself.",
+        )
+    mine, theirs = (one.get_model_object("latent_format") for one in (model, painter))
+    if type(mine) is not type(theirs) or mine.scale_factor != theirs.scale_factor:
+        raise InputError(
+            "painter",
+            f"its latents are {type(theirs).__name__}, the model's are {type(mine).__name__}.",
+            "Link a checkpoint of the model's own family.",
+        )
+    extra = extra_channels(painter.model)
+    keys = tuple(getattr(painter.model, "concat_keys", ()))
+    if extra and keys != INPAINTING_KEYS:
+        raise InputError(
+            "painter",
+            f"its U-Net takes {extra} more channels, for {', '.join(keys) or 'nothing that is known'}.",
+            "Link an inpainting checkpoint (9 channels: mask and masked picture), or a plain one.",
+        )
+
+
+def with_painter(model: Any, painter: Any) -> Any:
+    """A clone of the MODEL for one run, with which ComfyUI loads the painter, too, and makes room for both."""
+    clone = model.clone()
+    clone.set_additional_models(ADDITIONAL, [painter])
+    return clone
+
+
+class ComfyPainter:
+    """The painter of one run of another model's sampler (a ``model.protocols.Painter``).
+
+    Args:
+        painter: MODEL, loaded already (``with_painter``).
+        positive, negative, cfg: as on the way back.
+    """
+
+    def __init__(self, painter: Any, positive: list | None, negative: list | None, cfg: float):
+        self._patcher = painter
+        self._positive, self._negative = (
+            null_conditioning(painter) if conditioning is None else conditioning
+            for conditioning in (positive, negative)
+        )
+        self._cfg = cfg
+        self._model: Callable | None = None
+        self._extra_args: dict[str, Any] = {}
+
+    def run(self, dragged: DraggedLatent, sigmas: torch.Tensor, work: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Calls ``work`` while the painter can be asked; gives what it gives, a latent in the model's own scale."""
+        guider = comfy.samplers.CFGGuider(self._patcher)
+        shown = self._shown(dragged)
+        guider.set_conds(*([[text, {**more, **shown}] for text, more in given] for given in self._both()))
+        guider.set_cfg(self._cfg)
+        # Not `guider.sample`: it would load the painter by itself, and might put the other model out for it.
+        guider.conds = {name: [one.copy() for one in conds] for name, conds in guider.original_conds.items()}
+        guider.inner_model = self._patcher.model
+        device = self._patcher.load_device
+        result: list[torch.Tensor] = []
+
+        def sampler(model, x, sigmas, extra_args=None, callback=None, disable=None, **_):
+            self._model, self._extra_args = model, extra_args or {}
+            result.append(work())
+            return x
+
+        nothing = torch.zeros(dragged.clean.shape, device=device)
+        try:
+            self._patcher.pre_run()
+            guider.inner_sample(
+                nothing, nothing, device, comfy.samplers.KSAMPLER(sampler), sigmas.to(device), None, None, True, 0
+            )
+        finally:
+            self._model = None
+            self._patcher.cleanup()
+        return result[0]
+
+    def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        comfy.model_management.throw_exception_if_processing_interrupted()
+        return self._model(x, x.new_full((x.shape[0],), sigma), **self._extra_args).float()
+
+    def _both(self) -> tuple[list, list]:
+        return self._positive, self._negative
+
+    def _shown(self, dragged: DraggedLatent) -> dict[str, Any]:
+        """What an inpainting U-Net is shown, as entries of a CONDITIONING: mask and masked picture."""
+        base_model = self._patcher.model
+        if not extra_channels(base_model):
+            return {}
+        hole = dragged.revealed[:, None]
+        blank = base_model.blank_inpaint_image_like(torch.ones_like(dragged.clean))
+        picture = torch.where(hole > 0, blank, dragged.clean)
+        latent_format = self._patcher.get_model_object("latent_format")
+        return {"concat_mask": (hole > 0).float(), "concat_latent_image": latent_format.process_out(picture)}

@@ -1,0 +1,50 @@
+"""An inpainting checkpoint in a real server: refused where it would be inverted, welcome as the second model."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.client import PromptError
+from tests.comfy.graphs import INPAINTING_CHECKPOINT, build_chain, build_edit, points_json
+
+RIGHT = points_json((1 / 3, 0.5, 2 / 3, 0.5))
+
+
+def inpainting(g):
+    return g.checkpoint(INPAINTING_CHECKPOINT)[0]
+
+
+@pytest.mark.parametrize("build", [build_edit, build_chain])
+def test_it_is_refused_for_inversion(client, g, scene, build):
+    made = build(g, scene(), RIGHT, model=inpainting(g))
+    if build is build_chain:
+        g.save_image(made.composite[0])
+    with pytest.raises(PromptError) as caught:
+        client.run(g.graph)
+    [error] = caught.value.errors
+    for word in ("AttentionDrag", "model", "9 channels instead of 4", "inpainting", "painter"):
+        assert word in error.message
+
+
+def test_it_paints_in_edit_and_chain_what_the_drag_reveals(client, g, scene, pixels):
+    painter = inpainting(g)
+    alone = build_edit(g, scene(), RIGHT)
+    edit = build_edit(g, scene(), RIGHT, painter=painter)
+    chain = build_chain(g, scene(), RIGHT, sampler={"painter": painter})
+    saved = g.save_image(chain.composite[0])
+    run = client.run(g.graph)
+    plain, painted, chained = (pixels(run, node.id)[0].astype(int) for node in (alone.saved_image, edit.saved_image,
+                                                                               saved))  # fmt: skip
+    changed = abs(painted - plain).max(-1) > 2
+    assert changed.any() and not changed[:8].any()
+    # The chain's Composite doesn't know of the painter, and gives the filling's detail back.
+    assert (abs(chained - plain).max(-1) > 2).any()
+
+
+def test_the_model_itself_is_no_painter(client, g, scene):
+    checkpoint = g.checkpoint()
+    build_edit(g, scene(), RIGHT, model=checkpoint[0], painter=checkpoint[0])
+    with pytest.raises(PromptError) as caught:
+        client.run(g.graph)
+    for word in ("AttentionDrag Edit", "painter", "can't be loaded as two"):
+        assert word in caught.value.errors[0].message
