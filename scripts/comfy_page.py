@@ -58,6 +58,7 @@ _BUILD = """async ({picture, checkpoint, before}) => {
 }"""
 _WATCH_RUNS = """async () => {
   const { api } = await import("/scripts/api.js");
+  window.serverApi = api;
   api.addEventListener("execution_start", () => { window.runFailed = null });
   api.addEventListener("execution_error", ({ detail }) => {
     window.runFailed = `${detail.node_type}: ${detail.exception_type}: ${detail.exception_message}`;
@@ -88,12 +89,17 @@ class ComfyPage:
         return one
 
     def load(self) -> None:
-        """(Re)loads the page and waits until ComfyUI is ready."""
+        """(Re)loads the page and waits until ComfyUI is ready, and its server knows it.
+
+        Before that, a run is nobody's and the server tells nobody of it; and the page stores its workflow where, loaded
+        again, it doesn't look first.
+        """
         self.page.goto(self.url, wait_until="domcontentloaded", timeout=_START_MS)
         ready = "window.LiteGraph?.registered_node_types?.AttentionDragPoints && window.app?.canvas"
         ready += " && window.app.extensionManager?.workflow?.activeWorkflow?.changeTracker"
         self.page.wait_for_function(ready, timeout=_START_MS)
         self.page.evaluate(_WATCH_RUNS)
+        self.page.wait_for_function("window.serverApi.clientId", timeout=_START_MS)
         self.page.wait_for_timeout(500)
 
     def render_with(self, vue_nodes: bool) -> None:

@@ -85,14 +85,15 @@ def take(server: str, folder: Path, run: bool = True, steps: int | None = None) 
         page.evaluate(_SIZE, [500, 760])
         page.evaluate(_PLACE, [-280, 90, 1])
         hold = {"handle": [0.56, 0.75], "target": [0.56, 0.75]}
-        bend = {"handle": [0.77, 0.52], "target": [0.82, 0.24], "motion": "reshape", "group": 2}
-        clicks = [{"at": [0.36, 0.52], "kind": "add"}, {"at": [0.68, 0.62], "kind": "leave_out", "group": 2}]
+        bend = {"handle": [0.765, 0.44], "target": [0.82, 0.24], "motion": "reshape", "group": 2}
+        clicks = [{"at": [0.13, 0.47], "kind": "add"}, {"at": [0.7, 0.53], "kind": "leave_out", "group": 2}]
         page.evaluate(_WRITE, {"pairs": [{**pair, "radius": 0.22}, bend, hold], "clicks": clicks})
         page.wait_for_function("document.querySelectorAll('.ad-pair').length === 3")
         page.locator(".ad-badge").first.click()
         comfy.settle()
         save(page.locator(".ad-picker"), folder / "picker.png")
 
+        page.evaluate(_SIZE, [500, 690])
         page.evaluate(_WRITE, {"pairs": [pair], "clicks": []})
         page.wait_for_function("document.querySelectorAll('.ad-pair').length === 1")
         if not run:

@@ -39,6 +39,7 @@ _SETUP = """async ({text, picture, properties}) => {
     findPicture: () => host.picture,
     hasImageLink: () => host.picture !== null,
     isLinked: () => host.linked,
+    hasOtherHandles: () => host.otherHandles ?? false,
     results: () => host.outcome,
     property: (name) => host.properties[name],
     setProperty: (name, value) => {

@@ -8,6 +8,9 @@ import { findPicture } from "./sources.js";
 /** The widget that holds the drags, and the input that overrules it. */
 export const POINTS = "points";
 
+/** Inputs that give handles in the place of the drawn ones. */
+const HANDLES = ["handles", "mask"];
+
 /** @implements {import("../picker/host.js").Host} */
 export class NodeHost {
   #node;
@@ -74,6 +77,10 @@ export class NodeHost {
 
   isLinked() {
     return isLinked(this.#node, POINTS);
+  }
+
+  hasOtherHandles() {
+    return HANDLES.some((name) => isLinked(this.#node, name));
   }
 
   results() {

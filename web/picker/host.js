@@ -12,6 +12,7 @@
  * @property {(found: Found, copy: string, size: [number, number]) => void} keepCopy of the last run's picture
  * @property {() => boolean} hasImageLink whether there will be a picture, if not yet
  * @property {() => boolean} isLinked whether the stored text comes from elsewhere and is not the picker's to change
+ * @property {() => boolean} hasOtherHandles whether what is drawn gives the ways alone, and the handles come from elsewhere
  * @property {() => Outcome} results
  * @property {(name: string) => unknown} property what was kept under this name beside the stored text
  * @property {(name: string, value: unknown) => void} setProperty `undefined` forgets it

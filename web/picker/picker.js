@@ -65,6 +65,7 @@ export class Picker {
     this.#pointer = new PointerControl(parts, {
       onHover: (point) => this.#status.hover(point),
       onPick: (found) => this.#focusPick(found),
+      onDone: () => this.#store(),
       onFull: (tool) => edits.sayFull(tool),
     });
     this.#panel = new Panel(parts, {
@@ -121,18 +122,24 @@ export class Picker {
     }
     this.#showOverlay();
     this.#notices.set("linked", this.#host.isLinked() ? { text: text("linked"), kind: "warning" } : null);
+    this.#notices.set("handles", this.#host.hasOtherHandles() ? { text: text("otherHandles") } : null);
     this.#stage.draw();
   }
 
   #changed(change) {
     if (change === "drags") {
-      if (this.#storage.follow()) this.#picture.rememberSize();
+      // Half drawn, it is not to be stored: a page may take what is stored for a step of its undo at any time.
+      if (!this.#pointer.busy) this.#store();
       this.#panel.update();
     }
     this.#panel.showSelection();
     this.#showState();
     this.#showOverlay();
     this.#stage.draw();
+  }
+
+  #store() {
+    if (this.#storage.follow()) this.#picture.rememberSize();
   }
 
   #applyRaw(raw) {

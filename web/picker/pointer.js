@@ -29,9 +29,11 @@ export class PointerControl {
 
   /**
    * @param {{host: import("./host.js").Host, model: object, stage: object}} parts of the picker
-   * @param {{onHover: (point: object|null) => void, onPick: (found: object) => void, onFull: (tool: string) => void}}
-   *   events where the pointer is (normalised), what it has taken hold of, that there are as many as are allowed of what
-   *   a tool makes
+   * @param {object} events
+   * @param {(point: object|null) => void} events.onHover where the pointer is (normalised)
+   * @param {(found: object) => void} events.onPick what it has taken hold of
+   * @param {() => void} events.onDone what it has changed is whole
+   * @param {(tool: string) => void} events.onFull there are as many as are allowed of what a tool makes
    */
   constructor({ host, model, stage }, events) {
     this.#model = model;
@@ -194,6 +196,7 @@ export class PointerControl {
     this.#model.settle();
     if (gesture.changed) {
       const end = gesture.end ?? mainSpot(this.#model.pairs, gesture.index).end;
+      this.#events.onDone();
       this.#events.onPick({ kind: "end", index: gesture.index, end });
       this.#host.commit();
     }
