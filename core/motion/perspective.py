@@ -12,8 +12,8 @@ import torch
 HORIZON = 0.25
 """Of the picture's height, how far above its upper edge the horizon is taken to lie."""
 
-LIFTED = 0.3
-"""Of its way up or down, how far to the side a drag must go to be one over the ground and not one off it."""
+LIFTED, GROUNDED = 0.08, 0.25
+"""Of its way up or down, how far to the side a drag goes that is one off the ground, and one over it; between, half."""
 
 MOST = 2.0
 """Most that a thing grows or, in its inverse, shrinks."""
@@ -29,7 +29,8 @@ def size_after(element: torch.Tensor, handle: torch.Tensor, target: torch.Tensor
     height = element.shape[-2]
     below = foot_of(element) + HORIZON * height
     across, down = (target - handle).unbind(-1)
-    over_ground = (across.abs() / (LIFTED * down.abs()).clamp_min(1e-6)).clamp(max=1)
+    slope = across.abs() / down.abs().clamp_min(1e-6)
+    over_ground = ((slope - LIFTED) / (GROUNDED - LIFTED)).clamp(0, 1)
     return ((below + down * over_ground) / below).clamp(1 / MOST, MOST)
 
 

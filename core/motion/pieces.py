@@ -25,6 +25,9 @@ from .rigid import deformation
 STILL = 0.02
 """Cells; what goes less far stays where it is."""
 
+BLURRED = 2
+"""Cells over which attention is blurred."""
+
 STEPS, DAMPED = 24, 0.7
 """Of inverting a map, whose ways are shown to people only."""
 
@@ -105,8 +108,9 @@ def _map(piece: Piece, grid: Grid, perspective: bool) -> torch.Tensor:
     if piece.reshape:
         inside = look_up(piece.element[:, None], across - 0.5, down - 0.5)[:, 0]
         known = _strength(piece, torch.stack([across, down], 1), grid)
-        share = falloff(inside, known, pulled, x, y)
-        sources = stretched(handles, targets, share, x, y, lattice.spacing(grid))
+        step = lattice.spacing(grid)
+        share = falloff(inside, known, pulled, x, y, step, BLURRED * grid.cell)
+        sources = stretched(handles, targets, share, x, y, step)
     else:
         sources = torch.stack(deformation(handles, targets, scale).source(across, down), 1)
     return lattice.unfolded(sources, grid)

@@ -1,15 +1,22 @@
 """Reshaping: the far rim of an object stays, what the handle holds goes all the way, between them it stretches.
 
-A point p of the object goes the share f(p) of its way, f falling in a straight line from 1 at the nearest moving handle
-to 0 at the object's point that is farthest from all of them, and where attention is unsure (``UNSURE``). Backwards that
-is one number a place: what arrives at q was at q - s w(q), w being the whole way that brought it, with s = f(q - s w).
-Whatever w and f, there is an s in 0..1, found by halving: no stretch is too strong for it.
+A point p of the object goes the share f(p) of its way. f falls in a straight line from 1 at the nearest moving handle,
+at distance h, to 0 at the object's point that is farthest from all of them; where the object goes on beyond its rim as
+attention sees it (a mask of a part alone), the rim there stays, too: at distance a from it f is a / (a + h) at most.
+And f falls off where attention is unsure (``UNSURE``). Backwards all that is one number a place: what arrives at q was
+at q - s w(q), w being the whole way that brought it (of several handles, the mean of their drags with weights
+1 / (d^2 + 1 px^2), d from q to their targets), with s = f(q - s w). There is an s in 0..1 whatever w and f, found by
+halving: no stretch is too strong for it.
 """
 
 from __future__ import annotations
 
-import torch
+import math
 
+import torch
+import torch.nn.functional as F
+
+from ..planes.morphology import dilate
 from ..planes.warp import look_up
 
 HELD = 0.1
@@ -18,11 +25,20 @@ HELD = 0.1
 UNSURE = 0.5
 """Of an object's mean correlation: below it attention is unsure, and ways fall off with it."""
 
+RINGS = 6
+"""Nodes beyond the rim to which the share is continued step by step, before it is continued at once."""
+
 HALVINGS = 14
 
 
 def falloff(
-    inside: torch.Tensor, correlation: torch.Tensor, handles: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+    inside: torch.Tensor,
+    correlation: torch.Tensor,
+    handles: torch.Tensor,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    step: int,
+    blurred: int,
 ) -> torch.Tensor:
     """The share f of its way that what is at every node goes, (B, n, m) in 0..1.
 
@@ -31,18 +47,58 @@ def falloff(
         correlation: (B, n, m) the strongest with the object's moving handles.
         handles: (B, k, 2) those handles, px.
         x, y: (n, m) the nodes, px.
+        step: px between them.
+        blurred: px over which attention is blurred.
     """
     across = x - handles[..., 0, None, None]
     distance = torch.hypot(across, y - handles[..., 1, None, None]).amin(1)
     own = inside > 0.5
     far = torch.where(own, distance, torch.zeros_like(distance)).amax((-2, -1), keepdim=True).clamp_min(1)
     near = HELD * far
-    straight = 1 - ((distance - near) / (far - near)).clamp(0, 1)
+    beyond = (distance - near).clamp_min(0)
+    straight = 1 - (beyond / (far - near)).clamp(max=1)
     count = own.sum((-2, -1), keepdim=True).clamp_min(1)
     mean = torch.where(own, correlation, torch.zeros_like(correlation)).sum((-2, -1), keepdim=True) / count
     sure = (correlation / (UNSURE * mean).clamp_min(1e-6)).clamp(0, 1)
+    # Attention is blurred over a rim: whether the object goes on is read beyond that.
+    margin = -(-blurred // step)
+    goes_on = (dilate(own.float(), margin) == 0) & (sure > 0.5)
+    rim = ((distance_to(goes_on) - margin - 1) * step).clamp_min(0)
+    bound = (rim + 0.5) / (rim + beyond + 0.5)
     # The handle's own surroundings are its own, however attention sees them.
-    return straight * torch.where(distance <= near, torch.ones_like(sure), sure)
+    share = torch.minimum(straight, bound) * torch.where(distance <= near, torch.ones_like(sure), sure)
+    # Beyond the rim nothing is shown; the share is continued there, so that what crosses the rim is found.
+    share, known = share[:, None], own[:, None].float()
+    for _ in range(RINGS):
+        weight = F.avg_pool2d(known, 3, stride=1, padding=1)
+        around = F.avg_pool2d(share * known, 3, stride=1, padding=1) / weight.clamp_min(1e-6)
+        share = torch.where(known > 0, share, around)
+        known = (weight > 0).float()
+    return _continued(share, known)[:, 0]
+
+
+def _continued(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Values (B, 1, n, m) where ``known`` is 1, and what is around them, from ever coarser versions, where it is 0."""
+    if max(values.shape[-2:]) == 1:
+        return values
+    weight = F.avg_pool2d(known, 2, ceil_mode=True)
+    means = F.avg_pool2d(values * known, 2, ceil_mode=True) / weight.clamp_min(1e-6)
+    coarse = _continued(means, (weight > 0).float())
+    smooth = F.interpolate(coarse, size=values.shape[-2:], mode="bilinear", align_corners=False)
+    return torch.where(known > 0, values, smooth)
+
+
+def distance_to(there: torch.Tensor) -> torch.Tensor:
+    """(B, n, m) distance in elements to the nearest of ``there`` (B, n, m) bool, by steps along rows and aslant."""
+    height, width = there.shape[-2:]
+    # No farther than this, so that it stays a number where there is nothing.
+    nearness = torch.where(there, 0.0, -float(height + width))[:, None]
+    for _ in range(max(height, width) // 2 + 1):
+        aslant = F.max_pool2d(nearness, 3, stride=1, padding=1) - math.sqrt(2)
+        down = F.max_pool2d(nearness, (3, 1), stride=1, padding=(1, 0)) - 1
+        across = F.max_pool2d(nearness, (1, 3), stride=1, padding=(0, 1)) - 1
+        nearness = torch.maximum(torch.maximum(nearness, aslant), torch.maximum(down, across))
+    return -nearness[:, 0]
 
 
 def stretched(
