@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 
 from .attention.correlation import correlate
 from .diffusion.dragged import DraggedLatent, apply
@@ -39,6 +40,7 @@ class Found:
         correlation: (B, P, h, w) in 0..1 of every cell with every handle.
         element: (B, H, W) in 0..1, what is to move.
         objects: the object of every pair, counted from 0 (``motion.objects``); None: not told yet.
+        pictures: where every picture has drags of its own, what belongs to the handles in each.
     """
 
     grid: Grid
@@ -46,6 +48,7 @@ class Found:
     correlation: torch.Tensor
     element: torch.Tensor
     objects: tuple[int, ...] | None = None
+    pictures: tuple[Found, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +103,7 @@ def edit(
     check_image(image)
     grid = Grid.padded(*image.shape[1:3])
     points = points.on_image(*grid.image_size)
+    check_pictures(points, image.shape[0])
     if mask is not None:
         # Before the inversion: a mask that can't be used should not cost one.
         given_element(mask, grid, image.shape[0])
@@ -109,7 +113,8 @@ def edit(
     dragged = move(inversion, found, settings, image, host)
     after = None if on_step is None else lambda done, *rest: on_step(inversion.steps + done, *rest)
     latent = sample(host, inversion, dragged, settings, on_step=after)
-    shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)
+    moved = [one.movement for one in dragged.pictures or [dragged]]
+    shown = torch.cat([shown_mask(one, settings.shown_margin, settings.shown_feather) for one in moved])
     picture = finish(image, host.decode(latent), dragged, settings, shown)
     return EditResult(picture, shown, inversion, found, dragged)
 
@@ -158,6 +163,8 @@ def find(
         input: what the user knows ``given`` by.
     """
     settings = settings or EditSettings()
+    if points.pictures:
+        return _find_each(inversion, grid, points, settings, image, given, combining, input)
     correlation = correlate(inversion.maps, grid, points, settings.correlation)
     if given is not None and combining is None:
         element = given_element(given, grid, inversion.batch, input)
@@ -188,6 +195,11 @@ def move(
         movement: to follow instead of the one that the drags mean.
     """
     settings = settings or EditSettings()
+    if found.pictures and movement is None:
+        each = enumerate(found.pictures)
+        return DraggedLatent.together(
+            [move(inversion.picture(at), one, settings, _of(image, at), autoencoder) for at, one in each]
+        )
     if movement is None:
         movement = _planned(found, settings)
     clean = inversion.clean.to(movement.leaving.device)
@@ -245,6 +257,11 @@ def finish(
         shown: (B or 1, H, W) in 0..1, where to show the edit; None for where it changed the picture.
     """
     settings = settings or EditSettings()
+    if dragged.pictures:
+        each = enumerate(dragged.pictures)
+        return torch.cat(
+            [finish(_of(image, at), decoded[at : at + 1], one, settings, _of(shown, at)) for at, one in each]
+        )
     image = image.cpu().float()
     edited = _picture(decoded, dragged.movement.grid)
     if settings.restore_detail:
@@ -255,6 +272,44 @@ def finish(
     if shown is None:
         shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)
     return composite(image, edited, shown)
+
+
+def _find_each(
+    inversion: Inversion,
+    grid: Grid,
+    points: DragPoints,
+    settings: EditSettings,
+    image: torch.Tensor | None,
+    given: torch.Tensor | None,
+    combining: Combine | None,
+    input: str,
+) -> Found:
+    """``find`` for every picture with its own drags."""
+    check_pictures(points, inversion.batch)
+    each = tuple(
+        find(inversion.picture(at), grid, one, settings, _of(image, at), _of(given, at), combining, input)
+        for at, one in enumerate(points.pictures)
+    )
+    most = max(one.correlation.shape[1] for one in each)
+    # A picture with fewer handles than another correlates with none of those that it lacks.
+    correlation = [F.pad(one.correlation, (0, 0, 0, 0, 0, most - one.correlation.shape[1])) for one in each]
+    element = torch.cat([one.element for one in each])
+    return Found(grid, points, torch.cat(correlation), element, pictures=each)
+
+
+def check_pictures(points: DragPoints, batch: int) -> None:
+    """Raises an ``InputError`` unless the drags are for all pictures alike, or for each of ``batch``."""
+    if points.pictures and len(points.pictures) != batch:
+        raise InputError(
+            "points",
+            f"drags for {len(points.pictures)} pictures, but there are {batch}.",
+            "Give one set for all, or a list with one for each.",
+        )
+
+
+def _of(batch: torch.Tensor | None, at: int) -> torch.Tensor | None:
+    """One picture's part of a batch, or of what goes for all of it."""
+    return batch if batch is None or batch.ndim < 3 or batch.shape[0] == 1 else batch[at : at + 1]
 
 
 def _planned(found: Found, settings: EditSettings) -> Movement:

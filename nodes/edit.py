@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
+from ..core.edit import check_pictures
 from ..core.hosts.comfy.inputs import sampling_sigmas
 from ..core.hosts.comfy.painter import check_painter
 from ..core.region.given import given_element
@@ -81,6 +82,7 @@ def check_before_running(
     check_cfg(cfg, positive)
     check_image(image)
     check_size(image, points.image_size)
+    check_pictures(points, image.shape[0])
     schedule, steps = chosen_schedule(model, schedule, steps)
     sampling_sigmas(model, steps, strength, schedule)
     if painter is not None:

@@ -7,6 +7,7 @@ continuation and fresh noise, so that the model paints what was hidden instead o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -26,12 +27,26 @@ class DraggedLatent:
         noise: (B, C, h, w) fresh noise for the vacated cells.
         detail: (B, H, W, 3) float32 on the CPU, what a decoded ``clean`` lacks of the picture that it stands for
             (``pixels.detail``); None where nobody decoded it.
+        pictures: where every picture has drags of its own, the dragged latent of each; () where all are dragged alike.
     """
 
     movement: Movement
     clean: torch.Tensor
     noise: torch.Tensor
     detail: torch.Tensor | None = None
+    pictures: tuple[DraggedLatent, ...] = ()
+
+    @classmethod
+    def together(cls, pictures: Sequence[DraggedLatent]) -> DraggedLatent:
+        """Single pictures' dragged latents as one batch, to be sampled together."""
+        details = [one.detail for one in pictures if one.detail is not None]
+        return cls(
+            Movement.together([one.movement for one in pictures]),
+            torch.cat([one.clean for one in pictures]),
+            torch.cat([one.noise for one in pictures]),
+            torch.cat(details) if len(details) == len(pictures) else None,
+            tuple(pictures),
+        )
 
     @property
     def revealed(self) -> torch.Tensor:
@@ -43,7 +58,8 @@ class DraggedLatent:
         if self.detail is None:
             return self
         hole = self.movement.grid.spread_cells(self.revealed)[..., None].to(self.detail)
-        return replace(self, detail=self.detail * (1 - hole))
+        each = tuple(one.painted_by_another() for one in self.pictures)
+        return replace(self, detail=self.detail * (1 - hole), pictures=each)
 
     def at(self, inversion: Inversion, index: int) -> torch.Tensor:
         """The dragged latent at ``inversion.sigmas[index]``, (B, C, h, w) float32 on the movement's device."""

@@ -16,7 +16,7 @@ makes sampling its exact inverse (Pan et al. 2023, arXiv 2309.04907).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
@@ -91,6 +91,20 @@ class Inversion:
     def batch(self) -> int:
         """Number of images."""
         return self.trajectory.shape[1]
+
+    def picture(self, index: int) -> Inversion:
+        """The inversion of one picture of the batch."""
+        own = slice(index, index + 1)
+        tokens, limit = self.tokens, self.noise_mask
+        if tokens is not None:
+            tokens = tuple({name: kept[own] for name, kept in step.items()} for step in tokens)
+        return replace(
+            self,
+            trajectory=self.trajectory[:, own],
+            maps={grid: maps[own] for grid, maps in self.maps.items()},
+            tokens=tokens,
+            noise_mask=limit if limit is None or limit.shape[0] == 1 else limit[own],
+        )
 
     def check_model(self, fingerprint: str) -> None:
         """Raises an ``InputError`` when ``fingerprint`` is another model's, or this model's with other LoRAs."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 
@@ -58,6 +60,18 @@ class Movement:
     held: torch.Tensor | None = None
     arrival: Arrival | None = None
     folded: torch.Tensor | None = None
+
+    @classmethod
+    def together(cls, pictures: Sequence[Movement]) -> Movement:
+        """Single pictures' movements as one batch. What arrives at every pixel is left to the single ones."""
+        values: dict[str, Any] = {"grid": pictures[0].grid}
+        for one in fields(cls):
+            parts = [getattr(picture, one.name) for picture in pictures]
+            there = [part for part in parts if isinstance(part, torch.Tensor)]
+            if there:
+                nothing = torch.zeros_like(there[0])
+                values[one.name] = torch.cat([nothing if part is None else part for part in parts])
+        return cls(**values)
 
     @property
     def vacated(self) -> torch.Tensor:

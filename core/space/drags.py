@@ -57,15 +57,18 @@ class DragPoints:
         pairs: at least one.
         image_size: (height, width) in pixels of the image that the points were set on; None when unknown.
         clicks: what mends the objects of the pairs.
+        pictures: where every picture of a batch has drags of its own, those of each; the first's are these.
     """
 
     pairs: tuple[DragPair, ...]
     image_size: tuple[int, int] | None = None
     clicks: tuple[Click, ...] = ()
+    pictures: tuple[DragPoints, ...] = ()
 
     def on_image(self, height: int, width: int) -> DragPoints:
         """The same drags, bound to an image of this size in pixels."""
-        return replace(self, image_size=(height, width))
+        each = tuple(one.on_image(height, width) for one in self.pictures)
+        return replace(self, image_size=(height, width), pictures=each)
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InputError
@@ -36,7 +37,7 @@ MAX_CLICKS = 256
 MAX_GROUP = 256
 
 def parse_points(text: str) -> DragPoints:
-    """Reads the stored form.
+    """Reads the stored form, or a list of it: drags for every picture of a batch, in its order.
 
     Raises:
         InputError: not JSON, another version, no pairs, a pair that lacks an end, a coordinate that is not a finite
@@ -53,7 +54,24 @@ def parse_points(text: str) -> DragPoints:
             "Draw the drags again in the picker, or paste text like "
             '{"version": 1, "pairs": [{"handle": [0.3, 0.5], "target": [0.6, 0.5]}]}.',
         ) from error
-    return points_from_data(data)
+    return points_of_each(data) if isinstance(data, list) else points_from_data(data)
+
+
+def points_of_each(data: list[Any]) -> DragPoints:
+    """Drags of every picture of a batch, from already decoded JSON.
+
+    Raises:
+        InputError: as ``parse_points``, with the picture's number (counted from 1); or there is no picture.
+    """
+    if not data:
+        raise InputError("points", "[] holds no picture's drags.", "Give the drags of one picture after the other.")
+    each = []
+    for number, one in enumerate(data, start=1):
+        try:
+            each.append(points_from_data(one))
+        except InputError as error:
+            raise InputError("points", f"picture {number}: {error.problem}", error.mend) from error
+    return replace(each[0], pictures=tuple(each))
 
 
 def points_from_data(data: Any) -> DragPoints:
@@ -102,6 +120,8 @@ def make_points(
 
 def points_to_json(points: DragPoints) -> str:
     """The stored form of the drags, in the oldest version that has all of it; ``parse_points`` gives them back."""
+    if points.pictures:
+        return f"[{', '.join(points_to_json(one) for one in points.pictures)}]"
     pairs = [_entry(pair, "handle", "target", "radius", "group", "motion") for pair in points.pairs]
     clicks = [_entry(click, "at", "kind", "group") for click in points.clicks]
     if not clicks and not any("group" in entry or "motion" in entry for entry in pairs):
