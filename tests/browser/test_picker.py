@@ -349,6 +349,25 @@ def test_what_cannot_be_read_is_kept_for_copying(bench, stored):
     assert len(b.pairs) == 1
 
 
+def test_drags_for_each_picture_of_a_batch_stay_until_something_is_drawn(bench):
+    sets = f"[{ONE}, {TWO}]"
+    b = bench(text=sets)
+    b.tick()
+    assert b.stored == sets
+    assert "each of 2 pictures" in b.notice("pictures")
+    assert b.notice("broken") is None
+    b.drag((0.3, 0.3), (0.6, 0.6))
+    b.tick()
+    assert json.loads(b.stored)["pairs"][0]["handle"] == near(0.3, 0.3)
+    assert b.notice("pictures") is None
+    assert b.page.locator(".ad-kept").input_value() == sets
+    assert b.notice("broken").startswith("Drags of its own for each of 2 pictures were replaced")
+    # One that no node would take is none.
+    b.page.evaluate("(text) => { host.text = text }", f"[{ONE}, 3]")
+    b.tick()
+    assert b.stored == ""
+
+
 def test_points_outside_are_marked_and_not_lost(bench):
     outside = {"version": 1, "pairs": [{"handle": [1.5, 0.5], "target": [0.5, 0.5]}]}
     b = bench(text=json.dumps(outside))

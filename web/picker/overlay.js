@@ -54,7 +54,9 @@ export class Overlay {
   show() {
     const url = this.#wanted();
     const { points, outdated } = this.#outcome;
-    const moved = points !== null && canonical(points) !== this.#model.text;
+    // Of what is not drawn here (a set of drags for each picture) there is nothing to be compared with.
+    const drawn = points !== null && (canonical(points) !== null || !this.#model.isEmpty);
+    const moved = drawn && canonical(points) !== this.#model.text;
     const stale = url !== null && (moved || outdated);
     this.#notices.set("stale", stale ? { text: text("overlayStale") } : null);
     this.#stage.overlay.classList.toggle("ad-stale", stale);

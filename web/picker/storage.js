@@ -1,8 +1,10 @@
 /** Keeps the model and the stored text in step, whichever of them changes. */
 
-import { canonical, parse, StoredValueError } from "./stored.js";
+import { canonical, parse, picturesIn, StoredValueError } from "./stored.js";
 import { text } from "./text.js";
 
+/** Key of text.js for a text that could be read, but was drawn over. */
+const REPLACED = "replacedPictures";
 /** Host property: a text that could not be read, until the user has had it. */
 const BROKEN_PROPERTY = "attentiondrag_broken";
 
@@ -12,6 +14,8 @@ export class DragStorage {
   #notices;
   /** The text as it was last read or written. */
   #text = null;
+  /** How many pictures the text has drags of their own for; it then stays as it is until something is drawn. */
+  #pictures = 0;
 
   /** @param {{host: import("./host.js").Host, model: object, notices: object}} parts of the picker */
   constructor({ host, model, notices }) {
@@ -29,7 +33,8 @@ export class DragStorage {
 
   /** Writes what has changed in the model. @returns {boolean} whether anything has */
   follow() {
-    if (canonical(this.#text) === this.#model.text) return false;
+    if (this.#pictures ? this.#model.isEmpty : canonical(this.#text) === this.#model.text) return false;
+    if (this.#pictures) this.#keep(this.#text, REPLACED, { count: this.#pictures });
     this.#write();
     return true;
   }
@@ -42,6 +47,13 @@ export class DragStorage {
 
   #take(stored) {
     this.#text = stored;
+    this.#pictures = picturesIn(stored);
+    const count = this.#pictures;
+    this.#notices.set("pictures", count ? { text: text("pictures", { count }) } : null);
+    if (count) {
+      this.#model.replace({ pairs: [], clicks: [] });
+      return;
+    }
     try {
       const { clamped, ...drags } = parse(stored);
       this.#model.replace(drags);
@@ -52,12 +64,19 @@ export class DragStorage {
     } catch (error) {
       if (!(error instanceof StoredValueError)) throw error;
       this.#model.replace({ pairs: [], clicks: [] });
-      this.#host.setProperty(BROKEN_PROPERTY, { text: String(stored), reason: error.reason, detail: error.detail });
+      this.#keep(stored, error.reason, error.detail);
       this.#write();
     }
   }
 
+  /** Keeps a text that the picker overwrites, until the user has had it. */
+  #keep(stored, reason, detail) {
+    this.#host.setProperty(BROKEN_PROPERTY, { text: String(stored), reason, detail });
+  }
+
   #write() {
+    this.#pictures = 0;
+    this.#notices.set("pictures", null);
     this.#text = this.#model.text;
     this.#host.writeText(this.#text);
   }
@@ -65,7 +84,7 @@ export class DragStorage {
   #showBroken() {
     const broken = this.#host.property(BROKEN_PROPERTY);
     const message = broken && {
-      text: text("broken", { reason: text(broken.reason, broken.detail) }),
+      text: broken.reason === REPLACED ? text(REPLACED, broken.detail) : text("broken", { reason: text(broken.reason, broken.detail) }),
       kind: "warning",
       kept: String(broken.text),
       onDismiss: () => this.#host.setProperty(BROKEN_PROPERTY, undefined),

@@ -59,6 +59,20 @@ export function parse(text) {
   return { pairs, clicks, clamped };
 }
 
+/**
+ * How many pictures a text has drags for, one set each: a list, which the node takes and the picker does not draw.
+ * @returns {number} 0 for any other text
+ */
+export function picturesIn(text) {
+  let sets;
+  try {
+    sets = JSON.parse(text);
+  } catch {
+    return 0;
+  }
+  return Array.isArray(sets) && sets.every((set) => canonical(JSON.stringify(set))) ? sets.length : 0;
+}
+
 function listOf(value, most, reason) {
   if (!Array.isArray(value)) throw new StoredValueError("brokenShape");
   if (value.length > most) throw new StoredValueError(reason, { count: value.length });
