@@ -131,6 +131,8 @@ def attempts(
     """
     rng = split.generator(part, seed, list(FAMILIES).index(family))
     for attempt in range(ATTEMPTS):
+        # The world of an arrangement that was refused would add its shapes to the next one's count.
+        world = None
         try:
             stage = draw_stage(family, part, rng, library, size)
             world = World(stage)
