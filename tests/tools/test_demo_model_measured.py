@@ -130,6 +130,8 @@ def test_a_new_shadow_that_is_not_painted_is_no_gain(model: NarrowModel, pair: P
     found = holes.shadow_figures(model, evaluate.load_scene(pair), steps=4, seeds=2)
     assert found["without"] == pytest.approx((VALUE / 2) ** 2, rel=0.05)
     assert found["noise"] / found["without"] == pytest.approx(1, rel=0.05)
+    # Cells straddle the shadow's border: their mean colours are off there alone.
+    assert 0 < found["autoencoder"] < 0.5 * found["without"]
     told = report.shadows({"a": {"domain": "worlds", **found}, "b": {"domain": "worlds"}})
     assert told["noise"]["ratio"]["n"] == 1 and told["noise"]["pooled"] == pytest.approx(1, rel=0.05)
 
@@ -165,7 +167,8 @@ def test_gains_are_paired_and_textured_grounds_apart() -> None:
 
 def test_the_card_tells_what_was_measured(tmp_path: Path) -> None:
     parts = {
-        "holes": rows(), "shadows": {"a": {"domain": "worlds", "without": 2.0, "noise": 1.0, "start at 0.6": 3.0}},
+        "holes": rows(), "shadows": {"a": {"domain": "worlds", "without": 2.0, "noise": 1.0, "start at 0.6": 3.0,
+                          "autoencoder": 0.2}},
         "attention": {"a": {"domain": "drawn", "rule": 0.9, "no edges": 0.8}, "b": {"domain": "worlds"},
                       "c": {"domain": "worlds", "rule": 0.5, "no edges": 0.4}},
         "lettering": {"0": {"domain": "lettering", "psnr": 21.0, "read": 0.5, "before": 1.0}},

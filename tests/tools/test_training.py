@@ -17,10 +17,12 @@ import torch.multiprocessing as multiprocessing
 from tools.demo_model import carry, packs, running, train_autoencoder, train_unet
 from tools.demo_model.autoencoder import Autoencoder
 from tools.demo_model.layout import LAYOUTS, Layout
+from tools.demo_model.network import Network
 from tools.demo_model.packs import Row
 from tools.demo_model.running import learning_rate
 from tools.demo_model.schedule import alphas_cumprod
 from tools.demo_model.train_unet import average_over_workers, snr_weights, stratified_timesteps
+from tools.demo_model.weights import FOLDER, UNET_FILE, read
 
 DATA = torch.randn(8, 3, generator=torch.Generator().manual_seed(0))
 WEIGHT = torch.tensor([[0.3, -1.2, 0.5]])
@@ -226,6 +228,28 @@ def test_a_machine_that_trains_needs_torch_alone(folder: Path) -> None:
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-2000:]
     assert (folder / "x" / "autoencoder.pt").exists() and (folder / "parcels" / "parcels.json").exists()
+
+
+def test_a_training_becomes_weights_that_load(folder: Path) -> None:
+    from tools.demo_model import export, load_narrow
+
+    state = unet(folder, "run", "--until", "8")
+    options = [
+        "--unet",
+        str(folder / "run" / "unet.pt"),
+        "--autoencoder",
+        str(FOLDER),
+        "--out",
+        str(folder / "weights"),
+    ]
+    export.main([*options, "--out", str(folder / "weights")])
+    narrow = load_narrow(folder / "weights")
+    x, steps = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(2)), torch.tensor([7, 700])
+    trained = Network(LAYOUTS["tiny"]).requires_grad_(False)
+    trained.load_state_dict(state["ema"])
+    wanted, got = trained(x, steps).sample, narrow.unet(x, steps, None).sample
+    assert (got - wanted).square().mean() < 1e-3 * wanted.square().mean()
+    assert read(folder / "weights" / UNET_FILE)[1]["samples"] == "8"
 
 
 def test_precision_follows_the_device() -> None:

@@ -45,7 +45,8 @@ class Layout:
 
 SMALL = Layout((64, 128, 128))
 LAYOUTS = {"small": SMALL, "deep": Layout((64, 128, 128), blocks=3), "wide": Layout((64, 128, 256))}
-"""6.5 M (the shipped one), 13.0 M and 15.8 M parameters."""
+"""6.5 M (the shipped one), 13.0 M and 15.8 M parameters. All have three resolutions, by which ``core.families`` tells
+the demo model from Stable Diffusion's own four."""
 
 
 def layout_of(state: dict[str, Tensor]) -> Layout:

@@ -89,14 +89,19 @@ def shadow_figures(model: NarrowModel, scene: Scene, steps: int, seeds: int = SE
     """Squared errors in the new shadow's place, cut out of the true picture and painted; {} where there is none.
 
     "without": of the same place as it is in the source, where the shadow has not come; "noise" and "start at 0.6": of
-    the painted ones, from noise or from that place without a shadow; mean over seeds.
+    the painted ones, from noise or from that place without a shadow; mean over seeds. "autoencoder": of the true
+    picture after the autoencoder, which bounds them.
     """
     place = scene.areas.get("new_shadow")
     if place is None or place.sum() < LEAST:
         return {}
     hole = grown(place)
     bare = np.where(hole[..., None], scene.source, scene.target)
-    figures = {"without": float(((bare - scene.target)[place] ** 2).mean())}
+    (coded,) = array(model.vae.decode(model.vae.encode(tensor(scene.target))))
+    figures = {
+        "without": float(((bare - scene.target)[place] ** 2).mean()),
+        "autoencoder": float(((coded - scene.target)[place] ** 2).mean()),
+    }
     for name, strength in (("noise", 1.0), ("start at 0.6", 0.6)):
         pictures = array(painted(model, tensor(bare), torch.from_numpy(hole), steps, strength, seeds))
         figures[name] = float(np.mean([((one - scene.target)[place] ** 2).mean() for one in pictures]))

@@ -54,7 +54,7 @@ def shadows(rows: Rows) -> dict[str, Any]:
             "ratio": summary([row[name] / row["without"] for row in own]),
             "pooled": sum(row[name] for row in own) / sum(row["without"] for row in own),
         }
-        for name in ("noise", "start at 0.6") if own
+        for name in ("noise", "start at 0.6", "autoencoder") if own
     }  # fmt: skip
 
 
