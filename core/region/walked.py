@@ -25,7 +25,10 @@ UNSURE = 3
 """Half width in small pixels of the band round a cut in which the picture decides."""
 
 SURE = 0.96
-"""Of what lies beyond the band."""
+"""Share of belief that a cut gives the pixels beyond the band."""
+
+CERTAIN = 0.1
+"""Belief below which a pixel is none of the element, and within which of 1 it is all of it; it is soft between."""
 
 
 def walked(
@@ -55,8 +58,13 @@ def walked(
         prior = box_mean(pieces.spread(inside)[:, None], UNSURE)[:, 0] * SURE + (1 - SURE) / 2
         count = len(prior)
         picture, whole = (one[index : index + 1].expand(count, -1, -1, -1).movedim(1, -1) for one in (small, planes))
-        found.append(refine(prior, picture, whole))
-    return torch.stack(found)
+        found.append(((refine(prior, picture, whole) - CERTAIN) / (1 - 2 * CERTAIN)).clamp(0, 1))
+    element = torch.stack(found)
+    for index, pair in enumerate(points.pairs):
+        # The clicked pixel belongs to its own element whatever the picture says.
+        y, x = grid.pixel_at(pair.handle)
+        element[:, index, y, x] = 1
+    return element
 
 
 def _objects(
@@ -71,10 +79,7 @@ def _objects(
     places = [pair.handle for pair in points.pairs] + [click.at for click in points.clicks]
     height, width = pieces.labels.shape
     seeds = torch.stack(
-        [
-            pieces.labels[min(int(y * height), height - 1), min(int(x * width), width - 1)]
-            for x, y in places
-        ]
+        [pieces.labels[min(int(y * height), height - 1), min(int(x * width), width - 1)] for x, y in places]
     )
     related = relations(maps, grid, pieces)
     clue = clues(related, pieces, seeds, correlation, grid)
