@@ -48,7 +48,7 @@ def best_cut(
     cuts = tried(orders, allowed * (pieces.area > 0), needed)
     figures = support(cuts, belief, related, pieces)
     score = figures @ figures.new_tensor(SUPPORT)
-    return cuts[score.argmax()]
+    return cuts.index_select(0, score.argmax(0, keepdim=True))[0]
 
 
 def tried(orders: torch.Tensor, allowed: torch.Tensor, needed: torch.Tensor) -> torch.Tensor:

@@ -73,7 +73,7 @@ def reached(related: Relations, pieces: Superpixels, seeds: torch.Tensor, local:
     leaving = LEAVING * border + LOST * pieces.area / pieces.area.mean()
     laplacian = torch.diag(weights.sum(-1) + leaving + 1e-6) - weights
     factor, _ = torch.linalg.cholesky_ex(laplacian)
-    own = F.one_hot(seeds, pieces.count).to(laplacian)
+    own = (seeds[:, None] == torch.arange(pieces.count, device=seeds.device)).to(laplacian)
     ways = torch.cholesky_solve(own.T, factor).T
     return (ways / (ways * own).sum(-1, keepdim=True)).clamp(1e-9, 1)
 

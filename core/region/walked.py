@@ -84,7 +84,7 @@ def _objects(
     related = relations(maps, grid, pieces)
     clue = clues(related, pieces, seeds, correlation, grid)
     odds = belief(clue)
-    points_of = F.one_hot(seeds, pieces.count).to(odds)
+    points_of = (seeds[:, None] == torch.arange(pieces.count, device=seeds.device)).to(odds)
     found = []
     for index, pair in enumerate(points.pairs):
         own, foreign = _clicks_of(index, pair, points)
