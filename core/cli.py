@@ -28,6 +28,7 @@ from .errors import InputError
 from .families import AUTOMATIC_STEPS, SD1, Family, ScheduleChoice, chosen
 from .motion.field import Falloff, Motion
 from .options import choices
+from .region.found import Rule
 from .settings import EditSettings
 from .space.points import DragPoints, points_from_data, points_to_json
 
@@ -92,6 +93,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--refinements", type=int, default=default.refinements, help="a step of the inversion, default: %(default)s"
     )
     parser.add_argument("--tau", type=float, help="correlation from which a pixel moves (default: chosen by itself)")
+    parser.add_argument(
+        "--rule", choices=choices(Rule), default=default.element.rule, help="how it is found, default: %(default)s"
+    )
     parser.add_argument("--grow", type=int, default=default.element.grow, metavar="PX", help="widens the mask")
     parser.add_argument(
         "--falloff", choices=choices(Falloff), default=default.move.falloff, help="default: %(default)s"
@@ -138,7 +142,7 @@ def read_settings(options: argparse.Namespace, family: Family = SD1) -> EditSett
         strength=options.strength,
         refinements=options.refinements,
         capture=dataclasses.replace(default.capture, budget_mb=options.budget_mb),
-        element=dataclasses.replace(default.element, tau=options.tau, grow=options.grow),
+        element=dataclasses.replace(default.element, tau=options.tau, grow=options.grow, rule=options.rule),
         move=dataclasses.replace(
             default.move, falloff=options.falloff, motion=options.motion, perspective=options.perspective
         ),

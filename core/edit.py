@@ -165,11 +165,12 @@ def find(
     settings = settings or EditSettings()
     if points.pictures:
         return _find_each(inversion, grid, points, settings, image, given, combining, input)
-    correlation = correlate(inversion.maps, grid, points, settings.correlation)
+    every = correlate(inversion.maps, grid, points, settings.correlation)
+    correlation = every[:, : len(points)]
     if given is not None and combining is None:
         element = given_element(given, grid, inversion.batch, input)
     else:
-        element = find_element(correlation, grid, points, settings.element, image)
+        element = find_element(every, grid, points, settings.element, image, inversion.maps)
         if given is not None and combining is not None:
             element = combine(element, given, combining)
     return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points))

@@ -12,6 +12,7 @@ from ..core.families import AUTOMATIC_STEPS, SD1, Schedule, ScheduleChoice, chos
 from ..core.hosts.comfy.family import family
 from ..core.motion.field import Motion
 from ..core.options import choices
+from ..core.region.found import Rule
 from ..core.settings import EditSettings
 
 DEFAULTS = EditSettings()
@@ -142,6 +143,18 @@ def correlation_inputs() -> list[io.Input]:
             "on AttentionDrag Mask and Apply.",
         ),
     ]
+
+
+def rule_input() -> io.Input:
+    """rule."""
+    return io.Combo.Input(
+        "rule",
+        options=choices(Rule),
+        default=DEFAULTS.element.rule,
+        optional=True,
+        tooltip="How the mask is found: walk follows attention and the picture's edges together; threshold takes what "
+        "correlates enough. With a tau, or without a picture, it is threshold.",
+    )
 
 
 def motion_inputs() -> list[io.Input]:

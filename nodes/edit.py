@@ -52,7 +52,9 @@ class AttentionDragEdit(io.ComfyNode):
                 *("drag", "move object", "reposition", "puppet warp", "liquify", "point based editing"),
                 *("DragDiffusion", "DragGAN", "FastDrag", "InstantDrag"),
             ),
-            advanced=("steps", "tau", "grow", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "schedule"),
+            advanced=(
+                *("steps", "tau", "grow", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "schedule", "rule"),
+            ),
         )
 
     @classmethod

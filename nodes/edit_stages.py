@@ -40,6 +40,7 @@ from ._inputs import (
     motion_inputs,
     painter_input,
     preserve_input,
+    rule_input,
     schedule_input,
     schedule_inputs,
     seed_input,
@@ -75,13 +76,18 @@ def edit_inputs() -> list[io.Input]:
             tooltip="Where nothing was dragged the picture is the source's own, bit for bit.",
         ),
         io.Boolean.Input("keep_element", default=DEFAULTS.restore_detail, tooltip=RESTORE_DETAIL),
-        io.Mask.Input("mask", optional=True, tooltip="Moves this instead of what the attention finds."),
+        io.Mask.Input(
+            "mask",
+            optional=True,
+            tooltip="Moves this instead of what the attention finds; tau, grow and rule do not count then.",
+        ),
         io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
         io.Conditioning.Input("negative", optional=True, tooltip="What to keep away from; needs cfg above 1."),
         CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
         *motion_inputs(),
         schedule_input(),
         painter_input(),
+        rule_input(),
     ]
 
 
@@ -100,7 +106,7 @@ def edit_settings(model=None, **given: Any) -> EditSettings:
         schedule=schedule,
         strength=at["strength"],
         capture=at.get("capture") or CapturePlan(),
-        element=ElementSettings(tau=tau_setting(at["tau"]), grow=at["grow"]),
+        element=ElementSettings(tau=tau_setting(at["tau"]), grow=at["grow"], rule=at["rule"]),
         move=MoveSettings(motion=at["motion"], perspective=at["perspective"]),
         seed=at["seed"],
         sample=SampleSettings(hold_element=at["preserve"], hold_rest=at["hold"]),
@@ -164,7 +170,7 @@ def shown_of(cls: type[io.ComfyNode], image, found: Found, **given: Any) -> tupl
     """Mask and heatmap, and what the point picker is told of them."""
     made_by = {name: given[name] for name in ("steps", "strength")}
     if given.get("mask") is None:
-        made_by |= {name: given[name] for name in ("tau", "grow")}
+        made_by |= {name: given[name] for name in ("tau", "grow", "rule") if name in given}
     return (
         on_intermediate(found.element),
         on_intermediate(heatmap(image.cpu(), found)),
@@ -194,7 +200,7 @@ class AttentionDragEditMove(io.ComfyNode):
     STAGE = "move"
     TAKES = (
         *("model", "vae", "image", "points", "steps", "strength", "seed", "tau", "grow", "mask", "motion"),
-        "perspective",
+        *("perspective", "rule"),
     )
 
     @classmethod

@@ -13,7 +13,7 @@ from ..core.region.given import Combine
 from ..core.settings import EditSettings
 from . import preview
 from ._common import CATEGORY, DragPointsType, InversionType, grid_of, image_on, names_itself
-from ._inputs import DEFAULTS, correlation_inputs, mask_edge_inputs, mask_inputs, tau_setting
+from ._inputs import DEFAULTS, correlation_inputs, mask_edge_inputs, mask_inputs, rule_input, tau_setting
 from ._schema import node_schema
 
 
@@ -40,8 +40,13 @@ class AttentionDragMask(io.ComfyNode):
                     default="add",
                     tooltip="How the drawn mask corrects the automatic one.",
                 ),
-                io.Image.Input("image", optional=True, tooltip="The picture: the mask follows its edges. Link it."),
+                io.Image.Input(
+                    "image",
+                    optional=True,
+                    tooltip="The picture. Link it: the mask then ends at its edges; without it a mask is much worse.",
+                ),
                 *correlation_inputs(),
+                rule_input(),
             ],
             outputs=[
                 io.Mask.Output("mask_out", display_name="mask", tooltip="What moves, at the picture's size."),
@@ -52,7 +57,7 @@ class AttentionDragMask(io.ComfyNode):
                 ),
             ],
             aliases=("segment by point", "attention mask", "select object", "click to mask"),
-            advanced=("feather", "connected", "disc", "symmetric"),
+            advanced=("feather", "connected", "disc", "symmetric", "rule"),
             intermediate_output=True,
         )
 
@@ -71,17 +76,25 @@ class AttentionDragMask(io.ComfyNode):
         image=None,
         disc=DEFAULTS.correlation.disc,
         symmetric=DEFAULTS.correlation.symmetric,
+        rule=DEFAULTS.element.rule,
     ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         settings = EditSettings(
             correlation=CorrelationSettings(disc=disc, symmetric=symmetric),
-            element=ElementSettings(tau=tau_setting(tau), grow=grow, feather=feather, connected=connected),
+            element=ElementSettings(tau=tau_setting(tau), grow=grow, feather=feather, connected=connected, rule=rule),
         )
         image = image_on(grid, image)
         found = stations.find(inversion, grid, points, settings, image, mask, combine)
         if image is None:
             image = found.element.new_full((found.element.shape[0], *grid.image_size, 3), 0.25)
-        made_by = {"tau": tau, "grow": grow, "feather": feather, "connected": connected, "combine": combine}
+        made_by = {
+            "tau": tau,
+            "grow": grow,
+            "feather": feather,
+            "connected": connected,
+            "combine": combine,
+            "rule": rule,
+        }
         return io.NodeOutput(found.element, heatmap(image, found), ui=effective_element(cls, found, made_by))
 
 

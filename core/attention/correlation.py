@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from ..options import check_not_negative
 from ..space.grid import Grid
-from ..space.points import DragPair, DragPoints
+from ..space.points import DragPoints, Point
 from .maps import AttentionMaps
 
 
@@ -46,27 +46,28 @@ def correlate(
         settings: see there.
 
     Returns:
-        (B, P, h, w) float32 in 0..1 on the maps' device; 1 is the handle's own surroundings. A pair's radius
-        plays no part: it limits what moves, not what belongs together.
+        (B, P + C, h, w) float32 in 0..1 on the maps' device, of every pair's handle and then of every click; 1 is
+        the point's own surroundings. A pair's radius plays no part: it limits what moves, not what belongs together.
     """
     settings = settings or CorrelationSettings()
-    per_grid = [_rows(attention, size, grid, points, settings) for size, attention in sorted(maps.items())]
+    places = [pair.handle for pair in points.pairs] + [click.at for click in points.clicks]
+    per_grid = [_rows(attention, size, grid, places, settings) for size, attention in sorted(maps.items())]
     size = grid.latent_size
     total = torch.zeros(())
     for rows in per_grid:
         total = total.to(rows) + F.interpolate(rows, size=size, mode="bilinear", align_corners=False)
     correlation = total / len(per_grid)
-    weights = torch.stack([_disc(pair, grid, size, settings.disc) for pair in points.pairs]).to(correlation)
+    weights = torch.stack([_disc(place, grid, size, settings.disc) for place in places]).to(correlation)
     own = (correlation * weights).sum((-2, -1), keepdim=True)
     return (correlation / own.clamp_min(torch.finfo(correlation.dtype).tiny)).clamp(0, 1)
 
 
 def _rows(
-    attention: torch.Tensor, size: tuple[int, int], grid: Grid, points: DragPoints, settings: CorrelationSettings
+    attention: torch.Tensor, size: tuple[int, int], grid: Grid, places: list[Point], settings: CorrelationSettings
 ) -> torch.Tensor:
     """Handle rows of one token grid, (B, P, *size), each scaled to a mean of 1."""
     attention = attention.float()
-    weights = torch.stack([_disc(pair, grid, size, settings.disc).flatten() for pair in points.pairs])
+    weights = torch.stack([_disc(place, grid, size, settings.disc).flatten() for place in places])
     weights = weights.to(attention)
     rows = weights @ attention
     if settings.symmetric:
@@ -75,11 +76,11 @@ def _rows(
     return rows.unflatten(-1, size)
 
 
-def _disc(pair: DragPair, grid: Grid, size: tuple[int, int], radius: float) -> torch.Tensor:
+def _disc(place: Point, grid: Grid, size: tuple[int, int], radius: float) -> torch.Tensor:
     """Weights (*size) summing to 1 of the tokens within ``radius`` latent cells of the handle, softly cut."""
     height, width = size
     cell_y, cell_x = grid.latent_height / height, grid.latent_width / width
-    handle_x, handle_y = grid.to_cells(pair.handle)
+    handle_x, handle_y = grid.to_cells(place)
     y = (torch.arange(height, dtype=torch.float32) + 0.5) * cell_y
     x = (torch.arange(width, dtype=torch.float32) + 0.5) * cell_x
     # A handle on the image's border, or in a margin that the latent doesn't cover, belongs to the nearest token.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-from ..planes.guided_filter import box_mean, guided_filter
+from ..planes.guided_filter import box_mean, guided_filter, guided_upsample
 
 WINDOW = 0.16
 """Half width of the window of the local colour models, as a share of the picture's shorter side: wide enough to hold
@@ -33,12 +33,13 @@ GUIDE_RADIUS = 4
 GUIDE_EPSILON = 1e-4
 
 
-def refine(prior: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+def refine(prior: torch.Tensor, image: torch.Tensor, full: torch.Tensor | None = None) -> torch.Tensor:
     """Region probabilities that follow the picture's edges.
 
     Args:
-        prior: (B, H, W) probability in 0..1 that a pixel belongs to the region.
-        image: (B, H, W, 3) in 0..1.
+        prior: (B, h, w) probability in 0..1 that a pixel belongs to the region.
+        image: (B, h, w, 3) in 0..1.
+        full: (B, H, W, 3), the picture that ``image`` is the small version of; None for ``image`` itself.
 
     Returns:
         (B, H, W) float32 in 0..1; the region is where it exceeds a half.
@@ -52,7 +53,10 @@ def refine(prior: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         evidence = _log_likelihood(planes, inside, window) - _log_likelihood(planes, 1 - inside, window)
         evidence = box_mean(evidence.clamp(-MAX_EVIDENCE, MAX_EVIDENCE), 1)
         inside = torch.sigmoid(EVIDENCE_SHARE * evidence + belief)
-    return guided_filter(inside, planes, GUIDE_RADIUS, GUIDE_EPSILON)[:, 0].clamp(0, 1)
+    if full is None:
+        return guided_filter(inside, planes, GUIDE_RADIUS, GUIDE_EPSILON)[:, 0].clamp(0, 1)
+    whole = full.movedim(-1, 1).to(planes)
+    return guided_upsample(inside, planes, whole, GUIDE_RADIUS, GUIDE_EPSILON)[:, 0].clamp(0, 1)
 
 
 def _log_likelihood(planes: torch.Tensor, weight: torch.Tensor, window: int) -> torch.Tensor:

@@ -1,24 +1,30 @@
 """From correlation to the element: the mask that nobody has to draw.
 
-The published rule, M[p] = A[h, p] / A[h, h] > tau (AttentionDrag, arXiv 2506.13301), read as a belief: a half at the
-threshold, rising with the logarithm of the correlation. Where a picture is given, the belief follows its edges
-(``edges``) and then its colours (``colours``) before it is cut at a half.
+Two rules. *walk*: what a random walk along the attention and within the picture's edges finds (``walked``); it needs a
+picture. *threshold*: the published M[p] = A[h, p] / A[h, h] > tau (AttentionDrag, arXiv 2506.13301), read as a belief:
+a half at the threshold, rising with the logarithm of the correlation. Where a picture is given, the belief follows its
+edges (``edges``) and then its colours (``colours``) before it is cut at a half.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
 from ..errors import InputError
-from ..options import check_not_negative
+from ..options import check_choice, check_not_negative
 from ..planes.morphology import connected_to, soften
 from ..space.grid import Grid
 from ..space.points import DragPair, DragPoints
 from .colours import refine
 from .edges import EdgeWeights, edge_weights, smooth
 from .threshold import ABOVE_OTSU, automatic_tau
+from .walked import walked
+
+Rule = Literal["walk", "threshold"]
 
 SHARPNESS = 3.0
 """How fast belief rises with the logarithm of the correlation."""
@@ -35,6 +41,7 @@ class ElementSettings:
         feather: width of the soft edge.
         connected: keep only the part connected to the handle.
         refined: let the element follow the picture's edges, where a picture is given.
+        rule: how it is found; "walk" is "threshold" where tau is set, or where no picture is given or followed.
     """
 
     tau: float | None = None
@@ -43,6 +50,7 @@ class ElementSettings:
     feather: int = 0
     connected: bool = True
     refined: bool = True
+    rule: Rule = "walk"
 
     def __post_init__(self):
         if self.tau is not None and not 0 < self.tau <= 1:
@@ -50,6 +58,7 @@ class ElementSettings:
         if not self.above_otsu >= 1:
             raise InputError("above_otsu", f"{self.above_otsu}.", "Use 1 or more.")
         check_not_negative("feather", self.feather, "px")
+        check_choice("rule", self.rule, Rule)
 
 
 def find_element(
@@ -58,14 +67,16 @@ def find_element(
     points: DragPoints,
     settings: ElementSettings | None = None,
     image: torch.Tensor | None = None,
+    maps: Mapping[tuple[int, int], torch.Tensor] | None = None,
 ) -> torch.Tensor:
-    """The union of what belongs to each handle.
+    """The union of what belongs to each handle, mended by the clicks.
 
     Args:
-        correlation: (B, P, h, w) in 0..1 (``attention.correlation``).
+        correlation: (B, P + C, h, w) in 0..1 (``attention.correlation``) with every pair's handle, then every click.
         grid, points: as there.
         settings: thresholds and edges.
         image: (B, H, W, 3) in 0..1; the element then follows its edges and colours.
+        maps: the attention maps that the correlation was read from; without them the rule is "threshold".
 
     Returns:
         (B, H, W) float32 in 0..1 at image size, on the correlation's device. What belongs to a pair ends at its
@@ -73,14 +84,34 @@ def find_element(
     """
     settings = settings or ElementSettings()
     picture = image.to(correlation) if image is not None and settings.refined else None
+    if settings.rule == "walk" and settings.tau is None and picture is not None and maps is not None:
+        every = walked(maps, correlation, grid, points, picture, settings.connected)
+        every = every * torch.stack([grid.reach(pair, pixels=True) for pair in points.pairs]).to(every)
+        return soften(every.amax(1), settings.grow, settings.feather)
+    return soften(_thresholded(correlation, grid, points, settings, picture), settings.grow, settings.feather)
+
+
+def _thresholded(
+    correlation: torch.Tensor, grid: Grid, points: DragPoints, settings: ElementSettings, picture: torch.Tensor | None
+) -> torch.Tensor:
+    """The element (B, H, W) of 0 and 1 by the published rule."""
     weights = edge_weights(picture.movedim(-1, 1)) if picture is not None else None
     element = correlation.new_zeros(correlation.shape[0], *grid.image_size)
-    for index, pair in enumerate(points.pairs):
+    added = [DragPair(click.at, click.at) for click in points.clicks if click.kind == "add"]
+    numbers = range(len(points.pairs), len(points.pairs) + len(points.clicks))
+    kinds = dict(zip(numbers, (click.kind for click in points.clicks), strict=True))
+    seeds = [*range(len(points.pairs)), *(number for number, kind in kinds.items() if kind == "add")]
+    for index, pair in zip(seeds, [*points.pairs, *added], strict=True):
         belief = _belief(correlation[:, index], grid, weights, settings)
         if picture is not None:
             belief = refine(belief, picture)
         element = torch.maximum(element, _cut(belief, pair, grid, settings.connected))
-    return soften(element, settings.grow, settings.feather)
+    left_out = [number for number, kind in kinds.items() if kind == "leave_out"]
+    if left_out:
+        # A place is the point's that it correlates with most.
+        own, foreign = (correlation[:, numbers].amax(1) for numbers in (seeds, left_out))
+        element = element * (grid.cells_to_image_mask(own - foreign) > 0)
+    return element
 
 
 def _belief(
@@ -91,14 +122,16 @@ def _belief(
     With ``weights`` it is smoothed between the picture's edges, on the logarithm too: across an edge it differs by
     factors.
     """
-    taus = [
-        automatic_tau(one, settings.above_otsu) if settings.tau is None else settings.tau
-        for one in correlation.unbind()
-    ]
+    taus = torch.stack(
+        [
+            automatic_tau(one, settings.above_otsu) if settings.tau is None else one.new_tensor(settings.tau)
+            for one in correlation.unbind()
+        ]
+    )
     logarithm = grid.cells_to_image_mask(correlation).clamp_min(1e-4).log()[:, None]
     if weights is not None:
         logarithm = smooth(logarithm, weights)
-    return torch.sigmoid(SHARPNESS * (logarithm[:, 0] - correlation.new_tensor(taus).log()[:, None, None]))
+    return torch.sigmoid(SHARPNESS * (logarithm[:, 0] - taus.log()[:, None, None]))
 
 
 def _cut(belief: torch.Tensor, pair: DragPair, grid: Grid, connected: bool) -> torch.Tensor:

@@ -1,0 +1,133 @@
+"""The element by walks: what belongs to the handles and clicks of one edit, on the pieces of the picture.
+
+The picture is cut into pieces (``superpixels``), the attention says how they belong together (``walk``), a handle's
+clues say how far each belongs to it (``evidence``), and the best supported cut is the object (``cut``). At its border
+the picture's own pixels decide (``colours``), and the border is soft where they don't tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+
+from ..planes.guided_filter import box_mean
+from ..space.grid import Grid
+from ..space.points import Click, DragPair, DragPoints
+from .colours import refine
+from .cut import best_cut, connected
+from .evidence import belief, clues
+from .superpixels import Superpixels, superpixels, working_size
+from .walk import relations
+
+UNSURE = 3
+"""Half width in small pixels of the band round a cut in which the picture decides."""
+
+SURE = 0.96
+"""Share of belief that a cut gives the pixels beyond the band."""
+
+CERTAIN = 0.1
+"""Belief below which a pixel is none of the element, and within which of 1 it is all of it; it is soft between."""
+
+
+def walked(
+    maps: Mapping[tuple[int, int], torch.Tensor],
+    correlation: torch.Tensor,
+    grid: Grid,
+    points: DragPoints,
+    image: torch.Tensor,
+    keep_connected: bool,
+) -> torch.Tensor:
+    """What belongs to each pair, (B, P, H, W) float32 in 0..1 at image size, on the correlation's device.
+
+    Args:
+        maps: token grid -> (B, n, n), of the inversion.
+        correlation: (B, P + C, h, w) of every cell with every pair's handle and then with every click.
+        grid, points: of the picture.
+        image: (B, H, W, 3) in 0..1.
+        keep_connected: leave out what does not hang together with a handle or an added click.
+    """
+    planes = image.to(correlation).movedim(-1, 1)
+    small = F.interpolate(planes, size=working_size(*grid.image_size), mode="area")
+    found = []
+    for index in range(len(small)):
+        pieces = superpixels(small[index])
+        own = {size: attention[index].to(small) for size, attention in maps.items()}
+        inside = _objects(own, correlation[index], grid, points, pieces, keep_connected)
+        prior = box_mean(pieces.spread(inside)[:, None], UNSURE)[:, 0] * SURE + (1 - SURE) / 2
+        count = len(prior)
+        picture, whole = (one[index : index + 1].expand(count, -1, -1, -1).movedim(1, -1) for one in (small, planes))
+        found.append(((refine(prior, picture, whole) - CERTAIN) / (1 - 2 * CERTAIN)).clamp(0, 1))
+    element = torch.stack(found)
+    for index, pair in enumerate(points.pairs):
+        # The clicked pixel belongs to its own element whatever the picture says.
+        y, x = grid.pixel_at(pair.handle)
+        element[:, index, y, x] = 1
+    return element
+
+
+def _objects(
+    maps: Mapping[tuple[int, int], torch.Tensor],
+    correlation: torch.Tensor,
+    grid: Grid,
+    points: DragPoints,
+    pieces: Superpixels,
+    keep_connected: bool,
+) -> torch.Tensor:
+    """(P, N) of 0 and 1: the pieces that belong to each pair."""
+    places = [pair.handle for pair in points.pairs] + [click.at for click in points.clicks]
+    height, width = pieces.labels.shape
+    seeds = torch.stack(
+        [pieces.labels[min(int(y * height), height - 1), min(int(x * width), width - 1)] for x, y in places]
+    )
+    related = relations(maps, grid, pieces)
+    clue = clues(related, pieces, seeds, correlation, grid)
+    odds = belief(clue)
+    points_of = (seeds[:, None] == torch.arange(pieces.count, device=seeds.device)).to(odds)
+    found = []
+    for index, pair in enumerate(points.pairs):
+        own, foreign = _clicks_of(index, pair, points)
+        own, foreign = [index, *own], foreign
+        needed = points_of[own].amax(0)
+        allowed = torch.ones_like(needed)
+        near = clue[own].amin(0)
+        if foreign:
+            # A piece is the nearer point's, by the walk.
+            allowed = (near[:, 1] < clue[foreign].amin(0)[:, 1]).to(odds) * (1 - points_of[foreign].amax(0))
+            allowed = torch.maximum(allowed, needed)
+        likely = odds[own].amax(0)
+        orders = torch.cat([likely[None], -near[:, :3].T, clue[own][..., 5].amax(0)[None]])
+        inside = best_cut(orders, likely, allowed, needed, related, pieces)
+        found.append(connected(inside, needed, pieces) if keep_connected else inside)
+    return torch.stack(found)
+
+
+def _clicks_of(index: int, pair: DragPair, points: DragPoints) -> tuple[list[int], list[int]]:
+    """Numbers among handles and clicks of what is added to a pair's object, and of what isn't it.
+
+    A click without a group is the nearest handle's where it adds, and everybody's where it leaves out.
+    """
+    added, foreign = [], []
+    for number, click in enumerate(points.clicks, start=len(points.pairs)):
+        if click.kind == "leave_out":
+            if click.group is None or click.group == pair.group:
+                foreign.append(number)
+        elif click.group is not None and any(other.group == click.group for other in points.pairs):
+            if click.group == pair.group:
+                added.append(number)
+        elif _nearest(click, points) == index:
+            added.append(number)
+    if pair.group is not None:
+        others = enumerate(points.pairs)
+        foreign += [number for number, other in others if other.group not in (None, pair.group)]
+    return added, foreign
+
+
+def _nearest(click: Click, points: DragPoints) -> int:
+    height, width = points.image_size or (1, 1)
+    away = [
+        ((click.at[0] - pair.handle[0]) * width) ** 2 + ((click.at[1] - pair.handle[1]) * height) ** 2
+        for pair in points.pairs
+    ]
+    return min(range(len(away)), key=away.__getitem__)

@@ -1,0 +1,205 @@
+"""The rule "walk": pieces, walks, cuts, clicks; nothing of it waits for the device."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from core.attention.correlation import correlate
+from core.planes.guided_filter import guided_filter, guided_upsample
+from core.region.found import ElementSettings, find_element
+from core.region.superpixels import superpixels
+from core.region.walk import reached, relations
+from core.space.grid import Grid
+from core.space.points import Click, DragPair, DragPoints
+
+SIDE = 128
+GRID = Grid.padded(SIDE, SIDE)
+RED, BLUE, GREY = (0.8, 0.2, 0.1), (0.1, 0.2, 0.8), (0.5, 0.5, 0.45)
+
+
+def block(top: int, left: int, bottom: int, right: int) -> torch.Tensor:
+    """(SIDE, SIDE) bool, given in latent cells."""
+    area = torch.zeros(SIDE, SIDE, dtype=torch.bool)
+    area[8 * top : 8 * bottom, 8 * left : 8 * right] = True
+    return area
+
+
+def painted(*things: tuple[torch.Tensor, tuple[float, float, float]]) -> torch.Tensor:
+    """(1, SIDE, SIDE, 3), a little uneven."""
+    picture = torch.tensor(GREY).expand(SIDE, SIDE, 3).clone()
+    for area, colour in things:
+        picture[area] = torch.tensor(colour)
+    noise = torch.rand(SIDE, SIDE, 3, generator=torch.Generator().manual_seed(1)) - 0.5
+    return (picture + 0.04 * noise)[None].clamp(0, 1)
+
+
+def attending(*things: torch.Tensor) -> dict[tuple[int, int], torch.Tensor]:
+    """Maps in which each thing looks at itself, the rest at the rest, and everything at everything a little."""
+    maps = {}
+    for count in (16, 8):
+        step = SIDE // count
+        kind = torch.zeros(count, count, dtype=torch.long)
+        for number, area in enumerate(things, start=1):
+            kind[area[step // 2 :: step, step // 2 :: step]] = number
+        alike = (kind.flatten()[:, None] == kind.flatten()).float() + 0.05
+        maps[count, count] = (alike / alike.sum(-1, keepdim=True))[None]
+    return maps
+
+
+def points_at(*handles: tuple[float, float], clicks: tuple[Click, ...] = (), radius: float | None = None) -> DragPoints:
+    """Drags from places (x, y) in latent cells."""
+    pairs = tuple(DragPair(share(*at), (share(*at)[0] + 0.1, share(*at)[1]), radius) for at in handles)
+    return DragPoints(pairs, (SIDE, SIDE), clicks)
+
+
+def share(x: float, y: float) -> tuple[float, float]:
+    return x * 8 / SIDE, y * 8 / SIDE
+
+
+def found(maps, points: DragPoints, picture: torch.Tensor, **settings) -> torch.Tensor:
+    """(SIDE, SIDE)."""
+    correlation = correlate(maps, GRID, points)
+    return find_element(correlation, GRID, points, ElementSettings(**settings), picture, maps)[0]
+
+
+def overlap(element: torch.Tensor, truth: torch.Tensor) -> float:
+    inside = element > 0.5
+    return float((inside & truth).sum() / (inside | truth).sum())
+
+
+LEFT, RIGHT = block(4, 3, 10, 6), block(4, 6, 10, 9)
+WHOLE = LEFT | RIGHT
+FAR = block(11, 11, 15, 15)
+
+
+def test_pieces_keep_to_edges_and_cover_the_picture():
+    picture = painted((WHOLE, RED))[0].movedim(-1, 0)
+    pieces = superpixels(picture)
+    assert float(pieces.area.sum()) == SIDE * SIDE
+    assert torch.equal(pieces.shared, pieces.shared.T)
+    inside = pieces.average(WHOLE.float())[pieces.area > 0]
+    assert ((inside < 0.02) | (inside > 0.98)).float().mean() > 0.99
+
+
+def test_a_walker_comes_to_the_handle_from_its_own_thing():
+    picture = painted((WHOLE, RED), (FAR, BLUE))
+    pieces = superpixels(picture[0].movedim(-1, 0))
+    maps = {size: attention[0] for size, attention in attending(WHOLE, FAR).items()}
+    related = relations(maps, GRID, pieces)
+    seed = pieces.labels[7 * 8, 6 * 8]
+    ways = pieces.spread(reached(related, pieces, seed[None], 16.0)[0])
+    assert float(ways[7 * 8, 6 * 8]) == pytest.approx(1)
+    assert float(ways.max()) <= 1
+    assert float(ways[WHOLE].min()) > float(ways[~WHOLE].quantile(0.99))
+
+
+def test_a_thing_of_two_colours_is_found_whole_where_attention_joins_them():
+    picture = painted((LEFT, RED), (RIGHT, BLUE))
+    assert overlap(found(attending(WHOLE), points_at((4.5, 7)), picture), WHOLE) > 0.9
+
+
+def test_attention_parts_what_it_gives_to_the_ground():
+    picture = painted((LEFT, RED), (RIGHT, BLUE))
+    assert overlap(found(attending(LEFT), points_at((4.5, 7)), picture), LEFT) > 0.9
+
+
+def test_clicks_add_and_leave_out():
+    picture = painted((LEFT, RED), (RIGHT, BLUE))
+    apart, joined = attending(LEFT), attending(WHOLE)
+    added = points_at((4.5, 7), clicks=(Click(share(7.5, 7), "add"),))
+    assert overlap(found(apart, added, picture), WHOLE) > 0.85
+    without = points_at((4.5, 7), clicks=(Click(share(7.5, 7), "leave_out"),))
+    element = found(joined, without, picture)
+    assert overlap(element, LEFT) > 0.8
+    assert element[7 * 8, 7 * 8 + 4] == 0
+
+
+def test_clicks_count_for_the_threshold_too():
+    maps = attending(LEFT, RIGHT)
+    picture = painted((LEFT, RED), (RIGHT, BLUE))
+    added = points_at((4.5, 7), clicks=(Click(share(7.5, 7), "add"),))
+    assert overlap(found(maps, added, picture, rule="threshold", tau=0.5), WHOLE) > 0.8
+    without = points_at((4.5, 7), clicks=(Click(share(7.5, 7), "leave_out"),))
+    plain = found(attending(WHOLE), points_at((4.5, 7)), picture, rule="threshold", tau=0.5)
+    assert found(attending(WHOLE), without, picture, rule="threshold", tau=0.5).sum() < plain.sum()
+
+
+def test_groups_are_never_each_others():
+    picture = painted((LEFT, RED), (RIGHT, BLUE))
+    one, other = points_at((4.5, 7), (7.5, 7)).pairs
+    one, other = (DragPair(p.handle, p.target, 0.12, n) for n, p in enumerate((one, other), start=1))
+    both = found(attending(WHOLE), DragPoints((one, other), (SIDE, SIDE)), picture)
+    assert both[7 * 8, 4 * 8 + 4] > 0.5 and both[7 * 8, 7 * 8 + 4] > 0.5
+
+
+def test_a_radius_ends_it_and_the_clicked_pixel_is_in():
+    picture = painted((WHOLE, RED))
+    element = found(attending(WHOLE), points_at((4.5, 7), radius=0.1), picture)
+    y, x = torch.meshgrid(torch.arange(SIDE) + 0.5, torch.arange(SIDE) + 0.5, indexing="ij")
+    beyond = torch.hypot(x - 4.5 * 8, y - 7 * 8) > 0.1 * SIDE + 1
+    assert float(element[beyond].max()) == 0
+    assert element[7 * 8, int(4.5 * 8)] == 1
+
+
+def test_far_from_the_outline_it_is_all_or_nothing():
+    element = found(attending(WHOLE), points_at((4.5, 7)), painted((WHOLE, RED)))
+    assert float(element[12 * 8 :].max()) == 0
+    assert float(element[6 * 8 : 8 * 8, 4 * 8 : 8 * 8].min()) == 1
+
+
+@pytest.mark.parametrize("settings", [{"tau": 0.4}, {"rule": "threshold"}, {"refined": False}])
+def test_the_old_rule_is_there(settings):
+    maps, points, picture = attending(WHOLE), points_at((4.5, 7)), painted((WHOLE, RED))
+    correlation = correlate(maps, GRID, points)
+    without = find_element(correlation, GRID, points, ElementSettings(**{**settings, "rule": "threshold"}), picture)
+    assert torch.equal(found(maps, points, picture, **settings), without[0])
+
+
+def test_a_batch_is_its_pictures_one_by_one():
+    pictures = [painted((WHOLE, RED)), painted((FAR, BLUE), (WHOLE, BLUE))]
+    maps = [attending(WHOLE), attending(WHOLE, FAR)]
+    points = points_at((4.5, 7))
+    both = {size: torch.cat([one[size] for one in maps]) for size in maps[0]}
+    correlation = correlate(both, GRID, points)
+    together = find_element(correlation, GRID, points, None, torch.cat(pictures), both)
+    for index, (one, picture) in enumerate(zip(maps, pictures, strict=True)):
+        assert torch.allclose(together[index], found(one, points, picture), atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (40, 120), (64, 9), (300, 520)])
+def test_any_size(size):
+    grid = Grid.padded(*size)
+    maps = {grid.latent_size: torch.full((1, *2 * (grid.latent_height * grid.latent_width,)), 1.0)}
+    points = DragPoints((DragPair((0.5, 0.5), (0.6, 0.5)),), size)
+    picture = torch.rand(1, *size, 3, generator=torch.Generator().manual_seed(0))
+    element = find_element(correlate(maps, grid, points), grid, points, None, picture, maps)
+    assert element.shape == (1, *size) and torch.isfinite(element).all()
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses whatever would wait for a device: reading a value, or a result whose size depends on values."""
+
+    REFUSED = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "is_nonzero")
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if any(name in str(function) for name in self.REFUSED):
+            raise AssertionError(f"waits: {function}")
+        return function(*args, **(kwargs or {}))
+
+
+def test_it_never_waits_for_the_device():
+    maps, picture = attending(WHOLE), painted((WHOLE, RED))
+    points = points_at((4.5, 7), clicks=(Click(share(13, 3), "leave_out"), Click(share(7.5, 7), "add")))
+    correlation = correlate(maps, GRID, points)
+    with NoWaiting():
+        find_element(correlation, GRID, points, None, picture, maps)
+
+
+def test_guided_upsampling_at_one_size_is_the_guided_filter():
+    generator = torch.Generator().manual_seed(3)
+    target, guide = torch.rand(1, 1, 20, 24, generator=generator), torch.rand(1, 3, 20, 24, generator=generator)
+    assert torch.allclose(
+        guided_upsample(target, guide, guide, 3, 1e-2), guided_filter(target, guide, 3, 1e-2), atol=1e-4
+    )
