@@ -259,10 +259,11 @@ def finish(
     """
     settings = settings or EditSettings()
     if dragged.pictures:
-        each = enumerate(dragged.pictures)
-        return torch.cat(
-            [finish(_of(image, at), decoded[at : at + 1], one, settings, _of(shown, at)) for at, one in each]
-        )
+        finished = []
+        for at, one in enumerate(dragged.pictures):
+            source = image[at % len(image) :][:1]
+            finished.append(finish(source, decoded[at : at + 1], one, settings, _of(shown, at)))
+        return torch.cat(finished)
     image = image.cpu().float()
     edited = _picture(decoded, dragged.movement.grid)
     if settings.restore_detail:

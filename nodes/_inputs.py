@@ -70,7 +70,7 @@ def painter_input() -> io.Input:
     )
 
 
-def chosen_schedule(model: Any, schedule: str, steps: int) -> tuple[Schedule, int]:
+def chosen_schedule(model: Any, schedule: Schedule, steps: int) -> tuple[Schedule, int]:
     """Schedule and number of steps of a MODEL by the widgets' values, "auto" and 0 being its family's."""
     return chosen(family(model), schedule, steps)
 

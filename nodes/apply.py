@@ -98,7 +98,7 @@ class AttentionDragApply(io.ComfyNode):
                 ),
             ],
             aliases=("drag", "move object", "latent warp", "puppet warp"),
-            advanced=("transition", "disc", "symmetric"),
+            advanced=("transition", "disc", "symmetric", "perspective"),
             intermediate_output=True,
         )
 

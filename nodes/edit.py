@@ -53,7 +53,8 @@ class AttentionDragEdit(io.ComfyNode):
                 *("DragDiffusion", "DragGAN", "FastDrag", "InstantDrag"),
             ),
             advanced=(
-                *("steps", "tau", "grow", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "schedule", "rule"),
+                *("steps", "tau", "grow", "preserve", "hold", "cfg"),
+                *("keep_pixels", "keep_element", "perspective", "schedule", "rule"),
             ),
         )
 

@@ -108,6 +108,17 @@ def comfyui_version(path: Path) -> str:
 
 
 def comfyui_requirements(path: Path) -> list[str]:
-    """ComfyUI's requirements, less torch and torchvision (handled apart) and torchaudio (not needed here)."""
+    """ComfyUI's requirements, less torch and torchvision, which are handled apart.
+
+    Without torchaudio where ComfyUI starts without it: up to 0.3.75. Later ones import it at start.
+    """
+    apart = r"torch(vision)?\b" if starts_with_torchaudio(path) else r"torch(audio|vision)?\b"
     lines = (line.split("#")[0].strip() for line in (path / "requirements.txt").read_text().splitlines())
-    return [line for line in lines if line and not re.match(r"torch(audio|vision)?\b", line)]
+    return [line for line in lines if line and not re.match(apart, line)]
+
+
+def starts_with_torchaudio(path: Path) -> bool:
+    """Whether this ComfyUI cannot start where torchaudio is missing."""
+    if not (path / "comfyui_version.py").is_file():
+        return False
+    return tuple(int(part) for part in re.findall(r"\d+", comfyui_version(path))[:3]) > (0, 3, 75)

@@ -41,7 +41,8 @@ def main() -> int:
     write_checkpoint(base, options.stand_in)
     for source in WORKFLOWS.glob("*.json"):
         install(source, base.user / "default" / "workflows" / source.name)
-    install(IMAGE, base.input / IMAGE.name)
+    for source in WORKFLOWS.glob("*.png"):
+        install(source, base.input / source.name)
     comfyui = Path(os.environ["COMFYUI_PATH"])
     print(f"starting ComfyUI {comfyui_version(comfyui)} ({comfyui})", flush=True)
     start = time.monotonic()

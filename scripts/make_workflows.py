@@ -1,264 +1,54 @@
-"""Write example_workflows/*.json: the graphs below, laid out, in the front end's own format.
+"""Write example_workflows/*.json and subgraphs/*.json: graphs laid out in the front end's own format.
 
     python -m scripts.make_workflows
 
 The node descriptions come from a running server, so inputs, widgets and their defaults are the nodes' own. Run it
-again when a node's inputs change, then look at the result in the browser.
+again when a node's inputs change, then look at the result in the browser. The graphs are in ``example_graphs`` and
+``chain_graphs``.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
+import uuid
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageDraw
+
 from scripts.base_directory import make_base_directory
+from scripts.chain_graphs import CHAIN, CHAIN_INPUTS, CHAIN_OUTPUTS, CHAIN_WIDGETS, RESTYLE, STEP_BY_STEP
 from scripts.client import ComfyClient
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.environment import REPOSITORY, cache_directory
+from scripts.example_graphs import BATCH, EDIT, MASK, REGION, TURN_AND_BEND, Spec
 from scripts.server import ComfyServer
 from scripts.workflow import default_value, is_widget, widget_names
 
-IMAGE = "attentiondrag_demo.png"
-CHECKPOINT = "attentiondrag_demo.safetensors"
-SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
-POINTS = {"version": 1, "pairs": [{"handle": [0.31, 0.404], "target": [0.42, 0.74]}]}
 PACK = "attentiondrag"
-
-
-@dataclass
-class Spec:
-    """One node: its type, place, inputs (a value, or (key of another node, output)) and size."""
-
-    type: str
-    at: tuple[int, int]
-    inputs: dict[str, Any] = field(default_factory=dict)
-    size: tuple[int, int] = (300, 120)
-    title: str | None = None
-
-
-def picture(at: tuple[int, int]) -> Spec:
-    return Spec("LoadImage", at, {"image": IMAGE}, (300, 330))
-
-
-def points(at: tuple[int, int], image: str) -> Spec:
-    return Spec(
-        "AttentionDragPoints",
-        at,
-        {"image": (image, 0), "points": json.dumps(POINTS, separators=(",", ":"))},
-        (420, 520),
-    )
-
-
-def show(at: tuple[int, int], title: str, source: tuple[str, int]) -> Spec:
-    return Spec("PreviewImage", at, {"images": source}, (280, 300), title)
-
-
-def note(at: tuple[int, int], size: tuple[int, int], text: str) -> Spec:
-    return Spec("MarkdownNote", at, {"text": text}, size, "Note")
-
-
-EDIT = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image"),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage",
-        (1220, 0),
-        {"images": ("edit", 0), "filename_prefix": "AttentionDrag"},
-        (420, 460),
-        "Edited",
-    ),
-    "maskimage": Spec("MaskToImage", (840, 460), {"mask": ("edit", 1)}, (200, 30)),
-    "mask": show((1220, 520), "Mask", ("maskimage", 0)),
-    "heatmap": show((1520, 520), "Heatmap", ("edit", 2)),
-    "preview": show((920, 560), "Points", ("points", 2)),
-    "note": note(
-        (0, 560),
-        (780, 200),
-        "### AttentionDrag: edit\n"
-        "1. Choose a Stable Diffusion 1.x, 2.x or SDXL checkpoint and a picture.\n"
-        "2. In **AttentionDrag Points**, press on what should move and drag it to where it should go.\n"
-        "3. Run. *Heatmap* and *Mask* show what the model takes to belong to the point; `tau` and `grow` on the "
-        "edit node widen or narrow it.\n\n"
-        "The checkpoint and the picture named here are the demo's: `scripts/demo.sh --serve` puts both in place.",
-    ),
-}
-
-STEP_BY_STEP = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image"),
-    "encode": Spec("VAEEncode", (0, 560), {"pixels": ("image", 0), "vae": ("model", 2)}, (200, 50)),
-    "capture": Spec("AttentionDragCapture", (360, 580), {}, (320, 280)),
-    "inversion": Spec(
-        "AttentionDragInversion",
-        (840, 0),
-        {"model": ("model", 0), "latent": ("encode", 0), "capture": ("capture", 0)},
-        (300, 240),
-    ),
-    "mask": Spec(
-        "AttentionDragMask",
-        (840, 300),
-        {"inversion": ("inversion", 0), "points": ("points", 0), "image": ("image", 0)},
-        (300, 260),
-    ),
-    "apply": Spec(
-        "AttentionDragApply",
-        (1200, 0),
-        {
-            "model": ("model", 0),
-            "inversion": ("inversion", 0),
-            "points": ("points", 0),
-            "mask": ("mask", 0),
-            "image": ("image", 0),
-            "vae": ("model", 2),
-        },
-        (300, 240),
-    ),
-    "sampler": Spec(
-        "AttentionDragSampler",
-        (1200, 300),
-        {"model": ("model", 0), "inversion": ("inversion", 0), "latent": ("apply", 0)},
-        (300, 260),
-    ),
-    "decode": Spec("VAEDecode", (1560, 0), {"samples": ("sampler", 0), "vae": ("model", 2)}, (220, 50)),
-    "composite": Spec(
-        "AttentionDragComposite",
-        (1560, 110),
-        {"source": ("image", 0), "edited": ("decode", 0), "dragged": ("apply", 0)},
-        (300, 190),
-    ),
-    "edited": Spec(
-        "SaveImage",
-        (1920, 0),
-        {"images": ("composite", 0), "filename_prefix": "AttentionDrag"},
-        (420, 460),
-        "Edited",
-    ),
-    "maskimage": Spec("MaskToImage", (1200, 620), {"mask": ("mask", 0)}, (200, 30)),
-    "shownmask": show((1200, 700), "Mask", ("maskimage", 0)),
-    "heatmap": show((840, 620), "Heatmap", ("mask", 1)),
-    "displacement": show((1560, 700), "Displacement", ("apply", 2)),
-    "note": note(
-        (360, 920),
-        (440, 200),
-        "### AttentionDrag: step by step\n"
-        "The inversion is the dear step. Moving points, `tau`, a drawn mask or the sampler's settings leaves it in "
-        "ComfyUI's cache.\n\n"
-        "A drawn mask goes into **AttentionDrag Mask** (add, subtract, intersect or replace); the free "
-        "cells of **AttentionDrag Apply** tell other nodes what may have changed.",
-    ),
-}
-
-RESTYLE = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": SD15}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image"),
-    "encode": Spec("VAEEncode", (0, 560), {"pixels": ("image", 0), "vae": ("model", 2)}, (200, 50)),
-    "describe": Spec(
-        "CLIPTextEncode",
-        (360, 580),
-        {"clip": ("model", 1), "text": "a black bird, a school and a cloud on a violet background"},
-        (400, 110),
-        "What the picture shows",
-    ),
-    "prompt": Spec(
-        "CLIPTextEncode",
-        (360, 750),
-        {"clip": ("model", 1), "text": "a colourful parrot, a school and a cloud on a violet background"},
-        (400, 110),
-        "What the element becomes",
-    ),
-    "negative": Spec("CLIPTextEncode", (360, 920), {"clip": ("model", 1), "text": ""}, (400, 110), "Negative"),
-    "inversion": Spec(
-        "AttentionDragInversion",
-        (840, 0),
-        {"model": ("model", 0), "latent": ("encode", 0), "positive": ("describe", 0)},
-        (300, 240),
-    ),
-    "mask": Spec("AttentionDragMask", (840, 300), {"inversion": ("inversion", 0), "points": ("points", 0)}, (300, 260)),
-    "apply": Spec(
-        "AttentionDragApply",
-        (1200, 0),
-        {
-            "model": ("model", 0),
-            "inversion": ("inversion", 0),
-            "points": ("points", 0),
-            "mask": ("mask", 0),
-            "image": ("image", 0),
-            "vae": ("model", 2),
-        },
-        (300, 240),
-    ),
-    "select": Spec(
-        "AttentionDragSamplerSelect",
-        (1200, 300),
-        {"inversion": ("inversion", 0), "latent": ("apply", 0), "preserve": 0.2},
-        (300, 170),
-    ),
-    "guider": Spec(
-        "CFGGuider",
-        (1200, 530),
-        {"model": ("model", 0), "positive": ("prompt", 0), "negative": ("negative", 0), "cfg": 5.0},
-        (300, 110),
-    ),
-    "noise": Spec("DisableNoise", (1200, 700), {}, (300, 30)),
-    "sampler": Spec(
-        "SamplerCustomAdvanced",
-        (1560, 0),
-        {
-            "noise": ("noise", 0),
-            "guider": ("guider", 0),
-            "sampler": ("select", 0),
-            "sigmas": ("inversion", 2),
-            "latent_image": ("apply", 0),
-        },
-        (300, 120),
-    ),
-    "decode": Spec("VAEDecode", (1560, 180), {"samples": ("sampler", 0), "vae": ("model", 2)}, (220, 50)),
-    "composite": Spec(
-        "AttentionDragComposite",
-        (1560, 290),
-        {"source": ("image", 0), "edited": ("decode", 0), "dragged": ("apply", 0), "keep_element": False},
-        (300, 190),
-    ),
-    "edited": Spec(
-        "SaveImage",
-        (1920, 0),
-        {"images": ("composite", 0), "filename_prefix": "AttentionDrag"},
-        (420, 460),
-        "Edited",
-    ),
-    "heatmap": show((840, 620), "Heatmap", ("mask", 1)),
-    "displacement": show((1560, 520), "Displacement", ("apply", 2)),
-    "note": note(
-        (0, 680),
-        (300, 330),
-        "### AttentionDrag: move and restyle\n"
-        "For a checkpoint with a text encoder. The inversion runs with a prompt that describes the picture; the "
-        "way back runs with another, under ComfyUI's own guider and **SamplerCustomAdvanced**.\n\n"
-        "`preserve` says for how long the moved element is held to what it was: lower it, and the prompt gets more "
-        "say. SIGMAS must be the inversion's, and no noise is added.",
-    ),
-}
-
+BLUEPRINT = "AttentionDrag chain"
 WORKFLOWS = {
     "attentiondrag_edit": EDIT,
+    "attentiondrag_turn_and_bend": TURN_AND_BEND,
+    "attentiondrag_region": REGION,
+    "attentiondrag_batch": BATCH,
     "attentiondrag_step_by_step": STEP_BY_STEP,
     "attentiondrag_prompted_restyle": RESTYLE,
 }
+# What App mode shows of a workflow: (node, widget), and the nodes whose pictures it shows.
+APP_INPUTS = {
+    "attentiondrag_edit": (
+        *(("model", "ckpt_name"), ("image", "image"), ("points", "attentiondrag_picker")),
+        *(("edit", "strength"), ("edit", "seed")),
+    )
+}
+APP_OUTPUTS = ("edited",)
+# The bird of the demo picture, as somebody would paint over it.
+_BIRD = [(15, 124), (45, 96), (74, 86), (88, 80), (104, 92), (94, 98), (90, 116), (70, 130), (66, 146), (52, 144)]
 
 
-def workflow(specs: dict[str, Spec], object_info: dict[str, Any]) -> dict[str, Any]:
+def workflow(name: str, specs: dict[str, Spec], object_info: dict[str, Any]) -> dict[str, Any]:
     """The front end's JSON of a graph."""
     ids = {key: number for number, key in enumerate(specs, start=1)}
     nodes = {key: _node(spec, ids[key], object_info.get(spec.type)) for key, spec in specs.items()}
@@ -279,9 +69,108 @@ def workflow(specs: dict[str, Spec], object_info: dict[str, Any]) -> dict[str, A
         "links": links,
         "groups": [],
         "config": {},
-        "extra": {"ds": {"scale": 0.7, "offset": [130, 140]}},
+        "extra": {"ds": {"scale": 0.7, "offset": [130, 140]}, **_app(name, ids)},
         "version": 0.4,
     }
+
+
+def _app(name: str, ids: dict[str, int]) -> dict[str, Any]:
+    if name not in APP_INPUTS:
+        return {}
+    inputs = [[ids[node], widget] for node, widget in APP_INPUTS[name]]
+    return {"linearData": {"inputs": inputs, "outputs": [ids[node] for node in APP_OUTPUTS]}}
+
+
+def blueprint(object_info: dict[str, Any]) -> dict[str, Any]:
+    """The chain as a subgraph that ComfyUI offers as a node of its own."""
+    ids = {key: number for number, key in enumerate(CHAIN, start=1)}
+    nodes = {key: _node(spec, ids[key], object_info[spec.type]) for key, spec in CHAIN.items()}
+    links: list[dict[str, Any]] = []
+
+    def link(origin: tuple[int, int], target: tuple[int, int], kind: str) -> int:
+        links.append(
+            {"id": len(links) + 1, "origin_id": origin[0], "origin_slot": origin[1]}
+            | {"target_id": target[0], "target_slot": target[1], "type": kind}
+        )
+        return len(links)
+
+    inputs = [_border(name, kind) for name, kind in CHAIN_INPUTS]
+    outputs = []
+    for key, node in nodes.items():
+        for slot, entry in enumerate(node["inputs"]):
+            source = CHAIN[key].inputs.get(entry["name"])
+            if not isinstance(source, tuple):
+                continue
+            if source[0] == "in":
+                entry["link"] = link((-10, source[1]), (ids[key], slot), entry["type"])
+                inputs[source[1]]["linkIds"].append(entry["link"])
+                continue
+            output = nodes[source[0]]["outputs"][source[1]]
+            entry["link"] = link((ids[source[0]], source[1]), (ids[key], slot), output["type"])
+            output["links"] = [*(output["links"] or []), entry["link"]]
+    for slot, (name, key, at) in enumerate(CHAIN_OUTPUTS):
+        output = nodes[key]["outputs"][at]
+        number = link((ids[key], at), (-20, slot), output["type"])
+        output["links"] = [*(output["links"] or []), number]
+        outputs.append({**_border(name, output["type"]), "linkIds": [number]})
+    own = str(uuid.uuid5(uuid.NAMESPACE_URL, BLUEPRINT))
+    definition = {
+        "id": own,
+        "version": 1,
+        "revision": 0,
+        "state": {"lastGroupId": 0, "lastNodeId": len(nodes), "lastLinkId": len(links), "lastRerouteId": 0},
+        "config": {},
+        "name": BLUEPRINT,
+        "inputNode": {"id": -10, "bounding": [-200, 0, 120, 120]},
+        "outputNode": {"id": -20, "bounding": [2400, 0, 120, 120]},
+        "inputs": inputs,
+        "outputs": outputs,
+        "widgets": [],
+        "nodes": list(nodes.values()),
+        "groups": [],
+        "links": links,
+        "extra": {},
+    }
+    outside = {
+        "id": len(nodes) + 1,
+        "type": own,
+        "pos": [0, 0],
+        "size": [300, 300],
+        "flags": {},
+        "order": 0,
+        "mode": 0,
+        "inputs": [{"name": name, "type": kind, "link": None} for name, kind in CHAIN_INPUTS],
+        "outputs": [{"name": one["name"], "type": one["type"], "links": []} for one in outputs],
+        "title": BLUEPRINT,
+        "properties": {"proxyWidgets": [[str(ids[key]), widget] for key, widget in CHAIN_WIDGETS]},
+        "widgets_values": [],
+    }
+    return {
+        "revision": 0,
+        "last_node_id": len(nodes) + 1,
+        "last_link_id": 0,
+        "nodes": [outside],
+        "links": [],
+        "version": 0.4,
+        "definitions": {"subgraphs": [definition]},
+        "extra": {
+            "BlueprintDescription": "The whole edit as a chain of nodes: open it to change what is between.",
+            "BlueprintSearchAliases": ["drag", "move object", "puppet warp"],
+        },
+    }
+
+
+def _border(name: str, kind: str) -> dict[str, Any]:
+    """A slot on a subgraph's border."""
+    own = uuid.uuid5(uuid.NAMESPACE_URL, f"{BLUEPRINT} {name} {kind}")
+    return {"id": str(own), "name": name, "type": kind, "linkIds": []}
+
+
+def drawn_mask(size: tuple[int, int] = (256, 256)) -> Image.Image:
+    """The mask that the region workflow loads: white over the demo picture's bird."""
+    mask = Image.new("RGB", size)
+    ImageDraw.Draw(mask).polygon(_BIRD, fill="white", outline="white", width=9)
+    return mask
 
 
 def _node(spec: Spec, number: int, info: dict[str, Any] | None) -> dict[str, Any]:
@@ -333,7 +222,9 @@ def _widget_values(spec: Spec, info: dict[str, Any]) -> list[Any]:
             values.append("image" if previous == "image" else "fixed")
             continue
         spec_of_input = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name]
-        values.append(spec.inputs[name] if name in spec.inputs else default_value(spec_of_input))
+        given = spec.inputs.get(name)
+        # A linked widget keeps a value under its link.
+        values.append(default_value(spec_of_input) if given is None or isinstance(given, tuple) else given)
         previous = name
     return values
 
@@ -345,8 +236,15 @@ def main() -> None:
         object_info = ComfyClient(server.url).object_info()
     for name, specs in WORKFLOWS.items():
         path = REPOSITORY / "example_workflows" / f"{name}.json"
-        path.write_text(json.dumps(workflow(specs, object_info), indent=2) + "\n", encoding="utf-8")
-        print(path)
+        _write(path, workflow(name, specs, object_info))
+    _write(REPOSITORY / "subgraphs" / f"{BLUEPRINT}.json", blueprint(object_info))
+    drawn_mask().save(REPOSITORY / "example_workflows" / MASK, optimize=True)
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    print(path)
 
 
 if __name__ == "__main__":

@@ -111,7 +111,8 @@ class Ahead:
         """A step's tokens on the device; copies them now if nobody began to."""
         if self._coming is None or self._coming[0] != step:
             self.start(step)
-        (_, moved), self._coming = self._coming, None
+        coming, self._coming = self._coming, None
+        moved = {} if coming is None else coming[1]
         if self._stream is not None:
             running = torch.cuda.current_stream(self._device)
             running.wait_stream(self._stream)

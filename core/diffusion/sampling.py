@@ -95,11 +95,10 @@ def sample(
     sigmas = inversion.sigmas.tolist()
     x = x.float()
     for i in range(inversion.steps):
-        denoised = kept.known(i)
-        evaluated = denoised is None
-        if evaluated:
-            denoised = denoiser.denoise(x, sigmas[i], source.at(i))
-        if painter is not None:
+        known = kept.known(i)
+        evaluated = known is None
+        denoised = denoiser.denoise(x, sigmas[i], source.at(i)) if known is None else known
+        if painter is not None and painted is not None:
             denoised = torch.lerp(denoised.float(), painter.denoise(x, sigmas[i]), painted)
         if evaluated or painter is not None:
             x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[i]), sigmas[i], sigmas[i + 1])
@@ -137,7 +136,7 @@ class _SourceAttention:
         if step >= self._until:
             return None
         inversion = self._inversion
-        if self._ahead is not None and inversion.tokens[step]:
+        if self._ahead is not None and inversion.tokens is not None and inversion.tokens[step]:
             stored = self._ahead.take(step)
             if step + 1 < self._until:
                 self._ahead.start(step + 1)

@@ -40,7 +40,8 @@ def nodes(grid: Grid, device: torch.device | str = "cpu") -> tuple[torch.Tensor,
             grid.image_size, (grid.offset_y, grid.offset_x), grid.covered_size, strict=True
         )
     ]
-    y, x = coordinates(*(math.ceil(extent / step) + 1 for extent in extents), device)
+    rows, columns = (math.ceil(extent / step) + 1 for extent in extents)
+    y, x = coordinates(rows, columns, device)
     return y * step, x * step
 
 
@@ -54,12 +55,12 @@ def folds(sources: torch.Tensor, grid: Grid) -> torch.Tensor:
     """(B, n - 1, m - 1) bool: lattice squares that the map (B, 2, n, m) turns over, flattens or tears."""
     across = sources[..., :, 1:] - sources[..., :, :-1]
     down = sources[..., 1:, :] - sources[..., :-1, :]
-    corners = [
+    turned = [
         ax[:, 0] * ay[:, 1] - ax[:, 1] * ay[:, 0]
         for ax in (across[..., :-1, :], across[..., 1:, :])
         for ay in (down[..., :, :-1], down[..., :, 1:])
     ]
-    area, corners = spacing(grid) ** 2, torch.stack(corners)
+    area, corners = spacing(grid) ** 2, torch.stack(turned)
     return (corners.amin(0) < FLATTENED * area) | (corners.amax(0) > area / FLATTENED)
 
 

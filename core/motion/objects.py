@@ -73,8 +73,8 @@ def parted(
     out.
     """
     whole = torch.ones(grid.image_size, device=element.device)
-    reach = [whole if pair.radius is None else grid.reach(pair, pixels=True).to(element) for pair in points.pairs]
-    reach = torch.stack(reach)[None]
+    each = [whole if pair.radius is None else grid.reach(pair, pixels=True).to(element) for pair in points.pairs]
+    reach = torch.stack(each)[None]
     within = _by_object(reach, objects)
     if max(objects) == 0:
         return element[:, None] * within
@@ -110,7 +110,7 @@ def _parts(element: torch.Tensor, grid: Grid, points: DragPoints) -> tuple[torch
     and the place in it that is the handle's own or nearest to it."""
     step = math.ceil(max(grid.image_size) / LATTICE)
     inside = F.avg_pool2d(element[:, None].float(), step, ceil_mode=True)[:, 0] >= INSIDE
-    y, x = coordinates(*inside.shape[-2:], element.device)
+    y, x = coordinates(inside.shape[-2], inside.shape[-1], element.device)
     seeds = []
     for handle_x, handle_y in (pair.handle for pair in points.pairs):
         across, down = handle_x * grid.image_width / step, handle_y * grid.image_height / step
@@ -119,8 +119,8 @@ def _parts(element: torch.Tensor, grid: Grid, points: DragPoints) -> tuple[torch
         distance = distance + torch.where(inside, 0.0, float(2 * LATTICE))
         nearest = distance.flatten(1).argmin(1, keepdim=True)
         seeds.append(torch.zeros_like(distance).flatten(1).scatter_(1, nearest, 1.0).view_as(distance))
-    seeds = torch.stack(seeds, 1)
-    return flood(seeds, inside[:, None]), seeds
+    own = torch.stack(seeds, 1)
+    return flood(own, inside[:, None]), own
 
 
 def _united(together: list[list[bool]], groups: list[int | None], order: list[int]) -> tuple[int, ...]:

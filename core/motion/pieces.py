@@ -189,7 +189,8 @@ def _forwards(sources: torch.Tensor, grid: Grid, places: Places) -> torch.Tensor
     way = torch.zeros(sources.shape[0], *start.shape, device=sources.device)
     for _ in range(STEPS):
         end = start + way
-        at = look_up(sources, *(end / lattice.spacing(grid)).unbind(1))
+        x, y = (end / lattice.spacing(grid)).unbind(1)
+        at = look_up(sources, x, y)
         way = way + DAMPED * (start - at)
     return way
 

@@ -141,8 +141,11 @@ def _least_squares(
         for point, image in zip(points.unbind(1), images.unbind(1), strict=True)
     ]
     weights = [1 / ((x - px) ** 2 + (y - py) ** 2 + NEAR**2) for px, py, _, _ in pairs]
-    total = sum(weights)
-    means = [sum(weight * pair[k] for weight, pair in zip(weights, pairs, strict=True)) / total for k in range(4)]
+    total = sum(weights, torch.zeros_like(weights[0]))
+    means: list[torch.Tensor] = [
+        sum((weight * pair[k] for weight, pair in zip(weights, pairs, strict=True)), torch.zeros_like(total)) / total
+        for k in range(4)
+    ]
     # A turn that is nothing in the sum is none.
     cosine, sine = 1e-6 * total, torch.zeros_like(total)
     for weight, pair in zip(weights, pairs, strict=True):

@@ -93,8 +93,12 @@ def with_handles(drags: DragPoints, handles: Sequence[Point], input: str = "hand
     One drag goes for all handles.
 
     Raises:
-        InputError: several drags and another number of handles.
+        InputError: several drags and another number of handles, or drags of its own for every picture of a batch.
     """
+    if drags.pictures:
+        raise InputError(
+            input, "linked beside drags of its own for every picture.", "Draw drags that go for all of the batch."
+        )
     pairs = drags.pairs * len(handles) if len(drags.pairs) == 1 else drags.pairs
     if len(pairs) != len(handles):
         raise InputError(

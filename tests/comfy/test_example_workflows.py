@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
+import requests
 from PIL import Image
 
+from core.space.points import parse_points
+from scripts.demo import install, write_checkpoint
 from scripts.environment import REPOSITORY
 from scripts.workflow import is_widget, load_workflow, nodes_of_type, to_prompt, widget_names
 from tests.comfy.graphs import CHECKPOINT
@@ -23,7 +30,7 @@ each_workflow = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.ste
 
 
 def test_there_are_some():
-    assert len(PATHS) >= 3
+    assert len(PATHS) >= 6
 
 
 @each_workflow
@@ -84,6 +91,8 @@ def test_runs(path, client, g, object_info, pixels):
     """With the test's checkpoint, a small copy of the picture and few steps; its prompts are random numbers."""
     with Image.open(FOLDER / "attentiondrag_demo.png") as picture:
         name = client.upload_image("small.png", picture.resize((64, 64)))
+    with Image.open(FOLDER / "attentiondrag_demo_mask.png") as picture:
+        mask = client.upload_image("small_mask.png", picture.resize((64, 64)))
     graph = to_prompt(load_workflow(path), object_info)
     for node_id, node in list(graph.items()):
         inputs = node["inputs"]
@@ -91,6 +100,8 @@ def test_runs(path, client, g, object_info, pixels):
             inputs["ckpt_name"] = CHECKPOINT
         elif node["class_type"] == "LoadImage":
             inputs["image"] = name
+        elif node["class_type"] == "LoadImageMask":
+            inputs["image"] = mask
         elif node["class_type"] == "CLIPTextEncode":
             graph[node_id] = {"class_type": "ProbeConditioning", "inputs": {"seed": int(node_id)}}
         elif "steps" in inputs and "strength" in inputs:
@@ -106,5 +117,80 @@ def test_runs(path, client, g, object_info, pixels):
 def test_points_are_those_the_nodes_read():
     for path in PATHS:
         for node in load_workflow(path)["nodes"]:
-            if node["type"] == "AttentionDragPoints":
-                assert json.loads(node["widgets_values"][0])["version"] == 1
+            linked = {entry["name"] for entry in node.get("inputs", ()) if entry["link"] is not None}
+            if node["type"] == "AttentionDragPoints" and "points" not in linked:
+                assert parse_points(node["widgets_values"][0]).pairs
+
+
+def test_app_mode_shows_widgets_and_pictures_that_are_there(object_info):
+    shown = load_workflow(FOLDER / "attentiondrag_edit.json")["extra"]["linearData"]
+    nodes = {node["id"]: node for node in load_workflow(FOLDER / "attentiondrag_edit.json")["nodes"]}
+    for number, widget in shown["inputs"]:
+        # The picker's is made by the page.
+        names = [*widget_names(object_info[nodes[number]["type"]]), "attentiondrag_picker"]
+        assert widget in names, (nodes[number]["type"], widget)
+    assert [nodes[number]["type"] for number in shown["outputs"]] == ["SaveImage"]
+
+
+def test_the_program_of_the_batch_workflow_queues_it(client, object_info, tmp_path, scene):
+    """As it stands in the note, but for the server's address and the picture's name."""
+    workflow = load_workflow(FOLDER / "attentiondrag_batch.json")
+    [text] = [node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote"]
+    program = text.partition("```python\n")[2].partition("```")[0]
+    graph = to_prompt(workflow, object_info)
+    for node in graph.values():
+        node["inputs"].update({"steps": 4} if node["class_type"] == "AttentionDragEdit" else {})
+        node["inputs"].update({"ckpt_name": CHECKPOINT} if "ckpt_name" in node["inputs"] else {})
+    (tmp_path / "graph.json").write_text(json.dumps(graph), encoding="utf-8")
+    before = set(requests.get(f"{client.url}/history", timeout=60).json())
+    program = program.replace("http://127.0.0.1:8188", client.url).replace("attentiondrag_demo.png", scene())
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    deadline = time.monotonic() + 300
+    while not (new := set(requests.get(f"{client.url}/history", timeout=60).json()) - before):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    entry = requests.get(f"{client.url}/history/{new.pop()}", timeout=60).json().popitem()[1]
+    assert entry["status"]["status_str"] == "success"
+    names = [one["filename"] for output in entry["outputs"].values() for one in output.get("images", ())]
+    assert any(name.startswith("0000") for name in names)
+
+
+def test_the_blueprint_joins_outputs_and_inputs_of_one_type(object_info):
+    [path] = (REPOSITORY / "subgraphs").glob("*.json")
+    [graph] = load_workflow(path)["definitions"]["subgraphs"]
+    nodes = {node["id"]: node for node in graph["nodes"]}
+    outside = {-10: graph["inputs"], -20: graph["outputs"]}
+    for link in graph["links"]:
+        source, target = link["origin_id"], link["target_id"]
+        made = outside[source] if source in outside else nodes[source]["outputs"]
+        taken = outside[target] if target in outside else nodes[target]["inputs"]
+        assert made[link["origin_slot"]]["type"] == link["type"] == taken[link["target_slot"]]["type"]
+        if target in nodes:
+            assert taken[link["target_slot"]]["link"] == link["id"]
+            info = object_info[nodes[target]["type"]]["input"]
+            known = {**info.get("required", {}), **info.get("optional", {})}
+            assert taken[link["target_slot"]]["name"] in known
+    for node in nodes.values():
+        linked = {entry["name"] for entry in node["inputs"] if entry["link"] is not None}
+        for name, spec in object_info[node["type"]]["input"]["required"].items():
+            assert is_widget(spec) or name in linked, (node["type"], name)
+    [shown] = load_workflow(path)["nodes"]
+    for number, widget in shown["properties"]["proxyWidgets"]:
+        assert widget in widget_names(object_info[nodes[int(number)]["type"]])
+
+
+# The demo model has no text encoder, so that what is prompted can't run on it.
+@pytest.mark.parametrize("name", [path.stem for path in PATHS if "prompted" not in path.stem])
+def test_runs_as_it_is_on_the_demo_checkpoint(name, client, base, object_info):
+    write_checkpoint(base, stand_in=False)
+    for source in FOLDER.glob("*.png"):
+        install(source, base.input / source.name)
+    graph = to_prompt(load_workflow(FOLDER / f"{name}.json"), client.object_info())
+    run = client.run(graph, seconds=1800)
+    [saved] = nodes_of_type(graph, "SaveImage")
+    with Image.open(FOLDER / "attentiondrag_demo.png") as picture:
+        source = np.asarray(picture.convert("RGB")).astype(int)
+    edited = np.asarray(client.image(run, saved).convert("RGB")).astype(int)
+    assert edited.shape == source.shape
+    changed = abs(edited - source).max(-1) > 8
+    assert 0.01 < changed.mean() < 0.6, "the bird, and neither nothing nor everything"

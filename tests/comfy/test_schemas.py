@@ -8,7 +8,7 @@ from scripts.workflow import is_widget
 
 STAGES = ("dev_only", "deprecated")
 # What most people set on Edit; the rest shows on demand.
-PLAIN = {"AttentionDragEdit": {"strength", "seed"}}
+PLAIN = {"AttentionDragEdit": {"strength", "seed", "motion"}}
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,3 +87,9 @@ def test_one_drag_goes_for_all_handles_and_several_need_one_each():
     two = make_points([((0.1, 0.2), (0.3, 0.1)), ((0.5, 0.5), (0.6, 0.5))])
     with pytest.raises(InputError, match="3 handles for 2 drags"):
         with_handles(two, [(0.1, 0.1), (0.2, 0.2), (0.3, 0.3)])
+
+
+def test_drags_of_every_picture_s_own_stay_theirs():
+    one, two = make_points([((0.1, 0.2), (0.3, 0.1))]), make_points([((0.5, 0.5), (0.6, 0.5))])
+    with pytest.raises(InputError, match="every picture"):
+        with_handles(replace(one, pictures=(one, two)), [(0.1, 0.1)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scripts.comfyui import comfyui_requirements
 from scripts.environment import REPOSITORY, project_requirements
 
@@ -20,3 +22,13 @@ def test_comfyui_s_requirements_come_without_torch(tmp_path):
         "torch\ntorchsde\ntorchvision\ntorchaudio\nnumpy>=1.25.0\n\n#not essential:\nav>=14  # video\n"
     )
     assert comfyui_requirements(tmp_path) == ["torchsde", "numpy>=1.25.0", "av>=14"]
+
+
+VERSIONS = [("0.3.52", False), ("0.3.75", False), ("0.4.0", True), ("0.33.0", True)]
+
+
+@pytest.mark.parametrize(("version", "needed"), VERSIONS)
+def test_torchaudio_is_installed_where_comfyui_starts_with_it(tmp_path, version, needed):
+    (tmp_path / "comfyui_version.py").write_text(f'__version__ = "{version}"\n')
+    (tmp_path / "requirements.txt").write_text("torch\ntorchaudio\ntorchsde\n")
+    assert comfyui_requirements(tmp_path) == (["torchaudio"] if needed else []) + ["torchsde"]

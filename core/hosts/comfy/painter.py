@@ -70,7 +70,7 @@ class ComfyPainter:
             for conditioning in (positive, negative)
         )
         self._cfg = cfg
-        self._model: Callable | None = None
+        self._model: Any = None
         self._extra_args: dict[str, Any] = {}
 
     def run(self, dragged: DraggedLatent, sigmas: torch.Tensor, work: Callable[[], torch.Tensor]) -> torch.Tensor:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
 from ...families import Family, family_of
 from ...space.grid import CELL
 from .conditioning import context_width
@@ -14,7 +12,7 @@ from .conditioning import context_width
 FEW_STEP_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
 
-def family(unet: nn.Module, scheduler: Any, distilled: bool = False) -> Family:
+def family(unet: Any, scheduler: Any, distilled: bool = False) -> Family:
     """The family of a U-Net and its scheduler.
 
     Args:

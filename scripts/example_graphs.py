@@ -1,0 +1,196 @@
+"""The graphs of example_workflows/, node by node: what ``make_workflows`` lays out and writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+IMAGE = "attentiondrag_demo.png"
+CHECKPOINT = "attentiondrag_demo.safetensors"
+SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+MASK = "attentiondrag_demo_mask.png"
+POINTS = {"version": 1, "pairs": [{"handle": [0.31, 0.404], "target": [0.42, 0.74]}]}
+TURN = {
+    "version": 2,
+    "pairs": [
+        {"handle": [0.36, 0.35], "target": [0.3, 0.26], "group": 1},
+        {"handle": [0.09, 0.475], "target": [0.13, 0.6], "group": 1},
+        {"handle": [0.23, 0.52], "target": [0.23, 0.52], "group": 1},
+    ],
+}
+
+
+@dataclass
+class Spec:
+    """One node: its type, place, inputs (a value, or (key of another node, output)) and size."""
+
+    type: str
+    at: tuple[int, int]
+    inputs: dict[str, Any] = field(default_factory=dict)
+    size: tuple[int, int] = (300, 120)
+    title: str | None = None
+
+
+def picture(at: tuple[int, int]) -> Spec:
+    return Spec("LoadImage", at, {"image": IMAGE}, (300, 330))
+
+
+def points(at: tuple[int, int], image: str, drags: dict[str, Any] | None = None, **linked: tuple[str, int]) -> Spec:
+    """A Points node with its drags, and further inputs."""
+    stored = json.dumps(drags or POINTS, separators=(",", ":"))
+    return Spec("AttentionDragPoints", at, {"image": (image, 0), "points": stored, **linked}, (420, 520))
+
+
+def show(at: tuple[int, int], title: str, source: tuple[str, int]) -> Spec:
+    return Spec("PreviewImage", at, {"images": source}, (280, 300), title)
+
+
+def note(at: tuple[int, int], size: tuple[int, int], text: str) -> Spec:
+    return Spec("MarkdownNote", at, {"text": text}, size, "Note")
+
+
+EDIT = {
+    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
+    "image": picture((0, 160)),
+    "points": points((360, 0), "image"),
+    "edit": Spec(
+        "AttentionDragEdit",
+        (840, 0),
+        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
+        (320, 400),
+    ),
+    "edited": Spec(
+        "SaveImage",
+        (1220, 0),
+        {"images": ("edit", 0), "filename_prefix": "AttentionDrag"},
+        (420, 460),
+        "Edited",
+    ),
+    "maskimage": Spec("MaskToImage", (840, 460), {"mask": ("edit", 1)}, (200, 30)),
+    "mask": show((1220, 520), "Mask", ("maskimage", 0)),
+    "heatmap": show((1520, 520), "Heatmap", ("edit", 2)),
+    "preview": show((920, 560), "Points", ("points", 2)),
+    "note": note(
+        (0, 560),
+        (780, 200),
+        "### AttentionDrag: edit\n"
+        "1. Choose a Stable Diffusion 1.x, 2.x or SDXL checkpoint and a picture.\n"
+        "2. In **AttentionDrag Points**, press on what should move and drag it to where it should go.\n"
+        "3. Run. *Heatmap* and *Mask* show what the model takes to belong to the point; `tau` and `grow` on the "
+        "edit node widen or narrow it.\n\n"
+        "The checkpoint and the picture named here are the demo's: `scripts/demo.sh --serve` puts both in place.",
+    ),
+}
+
+TURN_AND_BEND = {
+    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
+    "image": picture((0, 160)),
+    "points": points((360, 0), "image", TURN),
+    "edit": Spec(
+        "AttentionDragEdit",
+        (840, 0),
+        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
+        (320, 400),
+    ),
+    "edited": Spec(
+        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
+    ),
+    "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
+    "preview": show((840, 560), "Points", ("points", 2)),
+    "note": note(
+        (0, 560),
+        (780, 230),
+        "### AttentionDrag: turn and bend\n"
+        "One handle moves. Two turn, and scale when they move apart. More bend: each place follows the handles that "
+        "it belongs to.\n\n"
+        "- **One object, several handles**: give the drags one *group* number in the picker's list, as here.\n"
+        "- **Anchor**: a handle that is its own target holds what it belongs to. The third one here keeps the feet "
+        "where they stand.\n"
+        "- Two objects: give each its own group; they share nothing.\n\n"
+        "The checkpoint and the picture are the demo's: `scripts/demo.sh --serve` puts both in place.",
+    ),
+}
+
+REGION = {
+    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
+    "image": picture((0, 160)),
+    "drawn": Spec("LoadImageMask", (0, 550), {"image": MASK, "channel": "red"}, (300, 330), "Mask"),
+    "points": points((360, 0), "image", mask=("drawn", 0)),
+    "edit": Spec(
+        "AttentionDragEdit",
+        (840, 0),
+        {
+            "model": ("model", 0),
+            "vae": ("model", 2),
+            "image": ("image", 0),
+            "points": ("points", 0),
+            "mask": ("drawn", 0),
+        },
+        (320, 400),
+    ),
+    "edited": Spec(
+        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
+    ),
+    "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
+    "preview": show((840, 560), "Points", ("points", 2)),
+    "note": note(
+        (360, 580),
+        (440, 300),
+        "### AttentionDrag: a mask of your own\n"
+        "Edit moves the *mask* instead of what the attention finds, and the drag begins in its middle: *mask* on "
+        "Points takes the drawn handle's place and keeps its way.\n\n"
+        "- Paint it: right-click **Load Image**, *Open in MaskEditor*, and link its MASK to both.\n"
+        "- Or let a segmenter find it: *handles* of Points go into *positive_coords* of **SAM3 Detect**, its mask "
+        "comes back here.\n"
+        "- To mend what the attention finds instead, link it to **AttentionDrag Mask** (add, subtract, intersect).\n\n"
+        "Checkpoint, picture and mask are the demo's: `scripts/demo.sh --serve` puts them in place.",
+    ),
+}
+
+BATCH_PROGRAM = """import json, urllib.request
+
+SERVER = "http://127.0.0.1:8188"
+graph = json.load(open("graph.json"))  # File, Export (API)
+pictures = ["attentiondrag_demo.png"]  # in ComfyUI's input folder
+
+for number, name in enumerate(pictures):
+    for node in graph.values():
+        if node["class_type"] == "LoadImage":
+            node["inputs"]["image"] = name
+        if node["class_type"] == "SaveImage":
+            node["inputs"]["filename_prefix"] = f"AttentionDrag/{number:04}"
+    body = json.dumps({"prompt": graph}).encode()
+    urllib.request.urlopen(urllib.request.Request(SERVER + "/prompt", body))
+"""
+
+BATCH = {
+    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
+    "image": picture((0, 160)),
+    "text": Spec(
+        "PrimitiveStringMultiline", (360, 0), {"value": json.dumps(POINTS)}, (420, 120), "Drags, written by a program"
+    ),
+    "points": Spec("AttentionDragPoints", (360, 180), {"image": ("image", 0), "points": ("text", 0)}, (420, 520)),
+    "edit": Spec(
+        "AttentionDragEdit",
+        (840, 0),
+        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
+        (320, 400),
+    ),
+    "edited": Spec(
+        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
+    ),
+    "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
+    "preview": show((840, 460), "Points", ("points", 2)),
+    "note": note(
+        (0, 560),
+        (340, 640),
+        "### AttentionDrag: many pictures by API\n"
+        "Nothing here needs the page: the drags come in as text, in shares of the picture's sides, so one text goes "
+        "for pictures of all sizes. Export the graph as *graph.json* (File, Export (API)), then let a program queue "
+        "it:\n\n"
+        f"```python\n{BATCH_PROGRAM}```\n\n"
+        "Each picture is inverted once; other drags on it then cost the way back alone, if they come next. The program "
+        "can set the text's *value* in the same way.",
+    ),
+}
