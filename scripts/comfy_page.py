@@ -256,15 +256,6 @@ class ComfyPage:
         counted += " return t !== undefined && (t ? JSON.parse(t).pairs.length : 0) === n }"
         self.page.wait_for_function(counted, arg=count)
 
-    def end_step(self) -> None:
-        """Until ComfyUI takes what follows for another step of its undo.
-
-        Newer front ends add to a step whatever the graph looks like 50 ms after it (``squashState`` of their
-        ChangeTracker), be it in the middle of the next drag: no hand is that quick, but a test is. The timer is the
-        page's own, so that on a busy page it ends after theirs.
-        """
-        self.page.evaluate("new Promise((done) => setTimeout(done, 100))")
-
     def undo_in_comfyui(self) -> None:
         """ComfyUI's own undo of one step, until its graph is loaded: a key pressed before that mixes two loads."""
         tracker = "app.extensionManager.workflow.activeWorkflow.changeTracker"

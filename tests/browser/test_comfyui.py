@@ -44,9 +44,7 @@ def test_draw_run_and_see_the_result(comfy: ComfyPage):
 def test_keys_stay_in_the_picker_and_both_undos_work(comfy: ComfyPage):
     comfy.build("wide.png")
     comfy.drag((0.2, 0.3), (0.4, 0.3))
-    comfy.end_step()
     comfy.drag((0.6, 0.7), (0.8, 0.7))
-    comfy.end_step()
     two = comfy.stored
     comfy.page.keyboard.press("Delete")
     comfy.page.keyboard.press("Delete")
@@ -68,25 +66,21 @@ def test_clicks_are_put_moved_and_taken_back_where_comfyui_has_keys_of_its_own(c
     page = comfy.page
     comfy.build("wide.png")
     comfy.drag((0.2, 0.7), (0.5, 0.7))
-    comfy.end_step()
     before = comfy.canvas_state
     # ComfyUI selects several nodes with one of these keys held, and copies a node that is dragged with the other.
     for key, at in (("Control", (0.3, 0.2)), ("Alt", (0.7, 0.3))):
         page.keyboard.down(key)
         page.mouse.click(*comfy.at(*at))
         page.keyboard.up(key)
-        comfy.end_step()
     assert [(click["at"], click["kind"]) for click in comfy.clicks] == [
         (near(0.3, 0.2), "add"),
         (near(0.7, 0.3), "leave_out"),
     ]
     comfy.drag((0.7, 0.3), (0.8, 0.6))
-    comfy.end_step()
     assert comfy.clicks[1]["at"] == near(0.8, 0.6)
     # Letters that are shortcuts of ComfyUI's: R reloads its nodes, A, D, H, K and L may be a user's own.
     for key in ("k", "h", "n"):
         page.keyboard.press(key)
-        comfy.end_step()
     assert comfy.clicks[1]["kind"] == "add"
     comfy.wait_for_pairs(2)
     assert comfy.pairs[1]["handle"] == comfy.pairs[1]["target"]
@@ -97,7 +91,6 @@ def test_clicks_are_put_moved_and_taken_back_where_comfyui_has_keys_of_its_own(c
     comfy.wait_for_pairs(1)
     assert comfy.clicks[1]["kind"] == "leave_out"
     stored = comfy.stored
-    comfy.end_step()
     comfy.leave_picker()
     added = "(count) => document.querySelectorAll('.ad-click[data-kind=\"add\"]').length === count"
     comfy.undo_in_comfyui()
