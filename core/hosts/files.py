@@ -33,6 +33,20 @@ def read_safetensors(path: Path) -> State:
         raise InputError("model", f"{path.name} can't be read ({error}).", "Download it again.") from error
 
 
+def stated_side(path: Path) -> int | None:
+    """The shorter side in px that a .safetensors file says it was trained on (ModelSpec's "modelspec.resolution",
+    "1024x1024"); None where it says nothing of the kind."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            stated = (file.metadata() or {}).get("modelspec.resolution", "")
+    except (SafetensorError, OSError):
+        return None
+    sides = stated.lower().split("x")
+    return min(map(int, sides)) or None if len(sides) == 2 and all(side.isdecimal() for side in sides) else None
+
+
 def read_config(folder: Path, part: str, name: str = "config.json") -> dict[str, Any]:
     """A part's configuration out of a diffusers folder.
 

@@ -143,6 +143,18 @@ class TestWhatAModelSaysOfItself:
         DiffusersDenoiser(unet, models.scheduler(), guidance=3.0).denoise(latent(2), 1.0)
         assert [row.tolist() for row in told[0]] == [[0, 0, 0, 0, 1, 1, 1, 1]] * 4
 
+    @pytest.mark.parametrize(
+        ("stated", "side"), [("256x256", 256), ("832x1216", 832), ("large", None), ("", None), (None, None)]
+    )
+    def test_the_size_that_a_file_states(self, tmp_path, stated, side):
+        from safetensors.torch import save_file
+
+        from core.hosts.files import stated_side
+
+        metadata = None if stated is None else {"modelspec.resolution": stated}
+        save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors", metadata)
+        assert stated_side(tmp_path / "a.safetensors") == side
+
     def test_the_native_size_is_the_folders_own(self):
         from core.hosts.diffusers.family import family
 

@@ -12,11 +12,12 @@ from .conditioning import context_width
 FEW_STEP_SCHEDULERS = ("LCMScheduler", "TCDScheduler")
 
 
-def family(unet: Any, scheduler: Any, distilled: bool = False) -> Family:
+def family(unet: Any, scheduler: Any, distilled: bool = False, stated_px: int | None = None) -> Family:
     """The family of a U-Net and its scheduler.
 
     Args:
         distilled: what ``is_distilled`` said of the configurations that it was loaded from.
+        stated_px: the size that its file states; None takes the U-Net's configuration, or the family's.
     """
     config = scheduler.config
     side = unet.config.get("sample_size")
@@ -27,7 +28,7 @@ def family(unet: Any, scheduler: Any, distilled: bool = False) -> Family:
         config.get("prediction_type") == "v_prediction",
         bool(config.get("rescale_betas_zero_snr")),
         distilled,
-        None if side is None else int(side) * CELL,
+        stated_px if side is None else int(side) * CELL,
     )
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ...errors import InputError, UnsupportedModelError
-from ..files import State, read_safetensors
+from ..files import State, read_safetensors, stated_side
 from .components import Components
 from .family import family
 
@@ -51,7 +51,7 @@ def load_single_file(path: Path, device: torch.device, dtype: torch.dtype) -> Co
     )
     for model in (unet, vae):
         model.to(device).eval().requires_grad_(False)
-    return Components(unet, vae, scheduler, family=family(unet, scheduler))
+    return Components(unet, vae, scheduler, family=family(unet, scheduler, stated_px=stated_side(path)))
 
 
 def unet_config(state: State) -> dict[str, Any]:
