@@ -1,12 +1,12 @@
 """Reshaping: the far rim of an object stays, what the handle holds goes all the way, between them it stretches.
 
 A point p of the object goes the share f(p) of its way. f falls in a straight line from 1 at the nearest moving handle,
-at distance h, to 0 at the object's point that is farthest from all of them; where the object goes on beyond its rim as
-attention sees it (a mask of a part alone), the rim there stays, too: at distance a from it f is a / (a + h) at most.
-And f falls off where attention is unsure (``UNSURE``). Backwards all that is one number a place: what arrives at q was
-at q - s w(q), w being the whole way that brought it (of several handles, the mean of their drags with weights
-1 / (d^2 + 1 px^2), d from q to their targets), with s = f(q - s w). There is an s in 0..1 whatever w and f, found by
-halving: no stretch is too strong for it.
+or line between two of them, at distance h, to 0 at the object's point that is farthest from all; where the object goes
+on beyond its rim as attention sees it (a mask of a part alone), the rim there stays, too: at distance a from it f is
+a / (a + h) at most. And f falls off where attention is unsure (``UNSURE``). Backwards all that is one number a place:
+what arrives at q was at q - s w(q), w being the whole way that brought it (of several handles, the mean of their drags
+with weights 1 / (d^2 + 1 px^2), d from q to their targets), with s = f(q - s w). There is an s in 0..1 whatever w and
+f, found by halving: no stretch is too strong for it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ HELD = 0.1
 
 UNSURE = 0.5
 """Of an object's mean correlation: below it attention is unsure, and ways fall off with it."""
+
+LINED = 8
+"""Most handles between which lines count."""
 
 RINGS = 6
 """Nodes beyond the rim to which the share is continued step by step, before it is continued at once."""
@@ -50,8 +53,7 @@ def falloff(
         step: px between them.
         blurred: px over which attention is blurred.
     """
-    across = x - handles[..., 0, None, None]
-    distance = torch.hypot(across, y - handles[..., 1, None, None]).amin(1)
+    distance = _distance_between(handles, x, y)
     own = inside > 0.5
     far = torch.where(own, distance, torch.zeros_like(distance)).amax((-2, -1), keepdim=True).clamp_min(1)
     near = HELD * far
@@ -86,6 +88,23 @@ def _continued(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     coarse = _continued(means, (weight > 0).float())
     smooth = F.interpolate(coarse, size=values.shape[-2:], mode="bilinear", align_corners=False)
     return torch.where(known > 0, values, smooth)
+
+
+def _distance_between(handles: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """(B, n, m) px from the nodes to the nearest handle (B, k, 2), or straight line between two of them.
+
+    Handles side by side pull what lies between them along; beyond ``LINED`` of them only the handles count.
+    """
+    count = handles.shape[1]
+    ends = [(one, two) for one in range(count) for two in range(one, count if count <= LINED else one + 1)]
+    nearest = torch.full((handles.shape[0], *x.shape), float("inf"), device=x.device)
+    for one, two in ends:
+        first, along = handles[:, one, :, None, None], (handles[:, two] - handles[:, one])[..., None, None]
+        dx, dy = x - first[:, 0], y - first[:, 1]
+        length = (along**2).sum(1).clamp_min(1e-6)
+        share = ((dx * along[:, 0] + dy * along[:, 1]) / length).clamp(0, 1)
+        nearest = torch.minimum(nearest, torch.hypot(dx - share * along[:, 0], dy - share * along[:, 1]))
+    return nearest
 
 
 def distance_to(there: torch.Tensor) -> torch.Tensor:

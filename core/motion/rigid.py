@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
-NEAR = 1.0
+NEAR = 0.1
 """px that are added to every distance of moving least squares, as a square: weights are 1 / (d^2 + NEAR^2)."""
 
 LONGEST = 100.0
