@@ -193,7 +193,8 @@ def mask_figures(
         if variant.oracle:
             values.append(best_iou(grid.cells_to_image_mask(scores[0])[0].numpy(), scene.object_mask, (x, y)))
         else:
-            found = find_element(scores, grid, points, variant.settings.element, scene.image)[0].numpy()
+            element = variant.settings.element
+            found = find_element(scores, grid, points, element, scene.image, record)[0].numpy()
             values.append(metrics.iou(found, scene.object_mask))
     return {
         "mask_iou": float(np.mean(values)),

@@ -28,7 +28,6 @@ import torch
 from scipy import ndimage
 
 from core import edit as stations
-from core.attention.maps import AttentionMaps
 from core.attention.plan import CapturePlan
 from core.region.found import ElementSettings
 from core.settings import EditSettings
@@ -37,21 +36,10 @@ from core.space.points import Click, DragPoints
 
 from .arguments import add_model_arguments, load_model, set_threads
 from .scene import Scene, SceneError, load_scenes
-from .switches import NEARNESS
+from .switches import near_maps
 
 GOOD = 0.8
 VARIANTS = ("click", "more", "attention off", "picture off", "threshold")
-
-
-def near_maps(maps: AttentionMaps) -> AttentionMaps:
-    """Maps of the same token grids in which every token looks at what is near."""
-    near = {}
-    for size, attention in maps.items():
-        y, x = ((torch.arange(count) + 0.5) / max(size) for count in size)
-        y, x = (plane.flatten() for plane in torch.meshgrid(y, x, indexing="ij"))
-        looks = (-torch.hypot(y[:, None] - y, x[:, None] - x) / (NEARNESS * min(size) / max(size))).exp()
-        near[size] = (looks / looks.sum(-1, keepdim=True)).to(attention)[None].expand(attention.shape[0], -1, -1)
-    return near
 
 
 def next_click(element: np.ndarray, truth: np.ndarray) -> Click:

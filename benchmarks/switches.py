@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from core import edit as stations
+from core.attention.maps import AttentionMaps
 from core.diffusion.dragged import DraggedLatent
 from core.diffusion.inversion import Inversion
 from core.edit import Found
@@ -87,7 +88,9 @@ def found(context: Context, region: Region) -> tuple[Found, Cost]:
     def work() -> Found:
         if region == "attention_off":
             correlation = nearness(grid, scene.points)
-            element = find_element(correlation, grid, scene.points, settings.element, scene.image)
+            element = find_element(
+                correlation, grid, scene.points, settings.element, scene.image, near_maps(inversion.maps)
+            )
             return Found(grid, scene.points, correlation, element)
         given = (scene.mask > 0.5).float() if region == "true_mask" else None
         chosen = settings
@@ -137,6 +140,17 @@ def nearness(grid: Grid, points: DragPoints) -> torch.Tensor:
         handle_x, handle_y = grid.to_cells(pair.handle)
         planes.append((-torch.hypot(x - handle_x, y - handle_y) / length).exp())
     return torch.stack(planes)[None]
+
+
+def near_maps(maps: AttentionMaps) -> AttentionMaps:
+    """Maps of the same token grids in which every token looks at what is near."""
+    near = {}
+    for size, attention in maps.items():
+        y, x = ((torch.arange(count) + 0.5) / max(size) for count in size)
+        y, x = (plane.flatten() for plane in torch.meshgrid(y, x, indexing="ij"))
+        looks = (-torch.hypot(y[:, None] - y, x[:, None] - x) / (NEARNESS * min(size) / max(size))).exp()
+        near[size] = (looks / looks.sum(-1, keepdim=True)).to(attention)[None].expand(attention.shape[0], -1, -1)
+    return near
 
 
 def movement_of_flow(scene: Scene, truth: Truth, settings: EditSettings) -> Movement:

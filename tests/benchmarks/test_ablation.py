@@ -106,7 +106,7 @@ def test_masks_alone(tmp_path):
             points = make_points([((x / 80, y / 64), (0.9, 0.9))]).on_image(64, 80)
             grid = Grid.padded(64, 80)
             scores = correlate(inversion.maps, grid, points)
-            found = find_element(scores, grid, points, variant.settings.element, scene.image)
+            found = find_element(scores, grid, points, variant.settings.element, scene.image, inversion.maps)
             wanted.append(iou(found[0].numpy(), scene.object_mask))
         values = written["scenes"][variant.name]["a"]
         assert values["clicks"] == pytest.approx(wanted, abs=0.03)
