@@ -53,7 +53,7 @@ class Relations:
 def relations(maps: Mapping[tuple[int, int], torch.Tensor], grid: Grid, pieces: Superpixels) -> Relations:
     """From the attention maps of one picture, token grid -> (n, n)."""
     every = {size: attention for size, attention in maps.items() if size[0] * size[1] >= LEAST_TOKENS} or maps
-    total: torch.Tensor | float = 0.0
+    total = pieces.area.new_zeros(pieces.count, pieces.count)
     for size, attention in sorted(every.items()):
         size, attention = _pooled(size, attention.to(pieces.area))
         attention = attention / attention.mean(-1, keepdim=True).clamp_min(1e-12)
