@@ -6,7 +6,9 @@ import pytest
 
 from scripts.client import PromptError
 from tests.comfy.graphs import INPAINTING_CHECKPOINT, build_chain, build_edit, points_json
+from tests.comfy.test_edit_node import square_mask
 
+# What random weights find may be anything: the square is given.
 RIGHT = points_json((1 / 3, 0.5, 2 / 3, 0.5))
 
 
@@ -28,9 +30,11 @@ def test_it_is_refused_for_inversion(client, g, scene, build):
 
 def test_it_paints_in_edit_and_chain_what_the_drag_reveals(client, g, scene, pixels):
     painter = inpainting(g)
-    alone = build_edit(g, scene(), RIGHT)
-    edit = build_edit(g, scene(), RIGHT, painter=painter)
-    chain = build_chain(g, scene(), RIGHT, sampler={"painter": painter})
+    mask = square_mask(g, 64, 64)[0]
+    alone = build_edit(g, scene(), RIGHT, mask=mask)
+    edit = build_edit(g, scene(), RIGHT, mask=mask, painter=painter)
+    drawn = {"mask": mask, "combine": "replace"}
+    chain = build_chain(g, scene(), RIGHT, mask=drawn, sampler={"painter": painter})
     saved = g.save_image(chain.composite[0])
     run = client.run(g.graph)
     plain, painted, chained = (pixels(run, node.id)[0].astype(int) for node in (alone.saved_image, edit.saved_image,
