@@ -11,6 +11,7 @@ these probes is taken out of what they interrupt. Figures are medians over ``--r
 - ``capture_overhead``: captured inversion / plain DDIM inversion - 1.
 - ``memory``: bytes that the inversion keeps, the growth of the process' peak while capturing (Linux, else null), and
   what a naive capture would keep: dense N x N maps of every layer, head and step in the model's precision.
+- ``region_and_field``: seconds of both for several pictures, objects and numbers of handles (``benchmarks.phases``).
 - ``planned_512``: the default plan at 512 px with Stable Diffusion 1.5's layers, from ``core.capture.plan_footprint``.
 """
 
@@ -44,7 +45,7 @@ from core.settings import EditSettings
 from core.space.grid import CELL, Grid
 from core.space.points import DragPoints, make_points
 
-from . import model, settings
+from . import model, phases, settings
 from .arguments import add_model_arguments, load_model, set_threads
 from .scene import SceneError, load_scene, scene_folders
 
@@ -284,6 +285,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenes", type=Path, metavar="DIR", help="take the first scene's picture and drags")
     parser.add_argument("--size", default="256x256", metavar="WxH", help="of a drawn picture, without --scenes")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sides", type=int, nargs="*", default=list(phases.SIZES), metavar="PX",
+                        help="of the pictures that region and field are timed on (%(default)s)")  # fmt: skip
     parser.add_argument("--limit", type=int, default=1, help="take the N-th scene")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the JSON here, too")
     add_model_arguments(parser)
@@ -299,6 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             image, points = picture((height, width))
         loaded = load_model(args)
         figures = measure(loaded, image, points, chosen, max(1, args.repeats))
+        figures["region_and_field"] = phases.measure(chosen, args.sides, args.repeats)
     except (SceneError, FileNotFoundError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks import speed
+from benchmarks import phases, speed
 from core.model.layers import Layer
 from core.settings import EditSettings
 
@@ -50,3 +50,15 @@ def test_all_figures_are_there_and_probes_are_not_counted(refinements):
     # 64 tokens of 16, 16 of 24 and 4 of 24 channels in half precision, two of each but the last, two steps.
     assert kept["tokens"] == 2 * 2 * (2 * 64 * 16 + 2 * 16 * 24 + 4 * 24)
     assert kept["trajectory"] == 3 * 4 * 64 * 4
+
+
+def test_region_and_field_are_timed_on_what_a_capture_would_give():
+    rows = phases.measure(EditSettings(), sizes=(128,), repeats=1)
+    assert {(row["object"], row["handles"]) for row in rows} == {
+        (name, count) for name in phases.OBJECTS for count in phases.HANDLES
+    }
+    assert all(row["region"] > 0 and row["field"] > 0 for row in rows)
+    image, points, maps = phases.drawn(512, 0.15, 3)
+    assert image.shape == (1, 512, 512, 3) and len(points) == 3
+    assert set(maps) == {(64, 64), (32, 32)}
+    assert max(len(one[0]) for one in phases.drawn(2048, 0.15, 1)[2].values()) <= phases.LARGEST_TOKENS
