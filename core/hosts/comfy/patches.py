@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ from .layers import BlockKey
 
 OVERRIDE = "optimized_attention_override"
 """Entry of transformer_options under which other packs, and ComfyUI itself, put a model's attention function."""
+
+TAKES_OPTIONS = "kwargs" in inspect.signature(optimized_attention).parameters
+"""Whether ComfyUI's attention takes them at all: 0.3.52's raises a TypeError."""
 
 
 def patched_options(
@@ -58,7 +62,7 @@ def _projections_patch(hooks: AttentionHooks, layer: Layer, other: Callable | No
         if other is not None:
             return other(q, k, v, extra_options)
         # Attention that someone chose for this model (sage, int8, ...) is found there; 0.3.52 knows no such.
-        chosen = {"transformer_options": extra_options} if OVERRIDE in extra_options else {}
+        chosen = {"transformer_options": extra_options} if TAKES_OPTIONS and OVERRIDE in extra_options else {}
         return optimized_attention(q, k, v, layer.heads, attn_precision=extra_options.get("attn_precision"), **chosen)
 
     return attend
