@@ -139,6 +139,14 @@ class ComfyPage:
         assert "failed" not in outcome, outcome["failed"]
         return outcome["found"]
 
+    def wait_for_queue(self) -> None:
+        """Until nothing runs and nothing waits: what a run made is in the server's history from then on."""
+        empty = """async () => {
+          const queue = await (await fetch("/queue")).json();
+          return !queue.queue_running.length && !queue.queue_pending.length;
+        }"""
+        self.page.wait_for_function(empty, timeout=_RUN_MS)
+
     def use_palette(self, name: str) -> None:
         """ComfyUI's colours: "dark", "light" or another that it has."""
         text = "getComputedStyle(document.body).getPropertyValue('--input-text')"

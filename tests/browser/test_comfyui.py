@@ -108,7 +108,8 @@ def test_exact_on_a_zoomed_canvas_and_the_wheel_goes_through(comfy: ComfyPage, s
     (pair,) = comfy.pairs
     assert pair["handle"] == near(0.3, 0.3)
     assert pair["target"] == near(0.6, 0.5)
-    at, before = comfy.at(0.8, 0.8), comfy.canvas_state
+    # Half way down: at twice the size what lies lower may be under a notice of the page's own.
+    at, before = comfy.at(0.8, 0.4), comfy.canvas_state
     comfy.page.mouse.move(*at)
     comfy.page.mouse.wheel(0, -120)
     comfy.page.wait_for_function("document.querySelector('.ad-zoom').textContent !== '100%'")
@@ -292,6 +293,8 @@ def test_mask_and_heatmap_are_there_after_a_reload(pinned: ComfyPage):
     # Points of its own: a run that is cached whole, from another test's graph, sends no mask.
     pinned.drag((0.4, 0.35), (0.65, 0.75))
     pinned.run_until_overlay()
+    # The mask shows while the way back still runs, and the history has a run once it has ended.
+    pinned.wait_for_queue()
     pinned.wait_until_kept()
     pinned.load()
     pinned.wait_for_picture()
