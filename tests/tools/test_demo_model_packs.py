@@ -103,6 +103,17 @@ def test_latents_are_the_encoders(rendered: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(held.data[2:3].float(), model.encode(image), atol=4e-3, rtol=1e-3)
 
 
+def test_shrunk_pictures_are_means_and_not_taken_for_whole_ones(rendered: Path, tmp_path: Path) -> None:
+    out = tmp_path / "packs"
+    list(pack.write(gather.worlds(rendered), out, "train", None, 9))
+    assert list(pack.write(pack.shrunk(gather.worlds(rendered), 2), out, "train", None, 9)) == ["pictures_0000.pack"]
+    held = packs.read_packs(out, "pictures")
+    assert held.data.shape == (3, 8, 8, 3) and all("shrunk:2" in row.tags for row in held.rows)
+    means = picture(1).reshape(8, 2, 8, 2, 3).mean((1, 3))
+    assert np.abs(held.data[1].numpy() - means).max() <= 0.5
+    assert (balance.weights(held.rows) == balance.weights([source.row for source in gather.worlds(rendered)])).all()
+
+
 def test_states_and_domains_get_their_shares() -> None:
     rng = np.random.default_rng(0)
     chances = {"air": 0.04, "opened": 0.08, "alone": 0.3}
