@@ -15,7 +15,7 @@ from .attention.correlation import correlate
 from .diffusion.dragged import DraggedLatent, apply
 from .diffusion.inversion import Inversion
 from .errors import InputError
-from .fill.background import continue_background
+from .fill.background import check_clean_plate, continue_background
 from .hosts import Host
 from .model.protocols import Autoencoder, OnStep
 from .motion.field import plan_movement
@@ -23,6 +23,7 @@ from .motion.movement import Movement
 from .motion.objects import objects_of
 from .pixels.composite import composite, shown_mask
 from .pixels.detail import detail, restore_detail
+from .pixels.revealed import revealed_mask, seam_mask
 from .region.found import find_element
 from .region.given import Combine, combine, given_element
 from .region.threshold import automatic_tau
@@ -59,6 +60,7 @@ class EditResult:
         image: (B, H, W, 3) in 0..1, the source's size.
         shown: (B, H, W) in 0..1, how far ``image`` is the edit and not the source.
         inversion, found, dragged: what the stations made, to go on from.
+        revealed, seam: (B, H, W) in 0..1, where the filling shows, and where things meet (``pixels.revealed``).
     """
 
     image: torch.Tensor
@@ -66,6 +68,8 @@ class EditResult:
     inversion: Inversion
     found: Found
     dragged: DraggedLatent
+    revealed: torch.Tensor
+    seam: torch.Tensor
 
     @property
     def element(self) -> torch.Tensor:
@@ -85,6 +89,7 @@ def edit(
     settings: EditSettings | None = None,
     mask: torch.Tensor | None = None,
     on_step: OnStep | None = None,
+    clean_plate: torch.Tensor | None = None,
 ) -> EditResult:
     """Drags what belongs to the handles to the targets.
 
@@ -95,6 +100,7 @@ def edit(
         settings: see ``EditSettings``.
         mask: (B or 1, H, W) to move instead of what the attention finds.
         on_step: called with (steps done so far of inversion and sampling, latent, clean estimate); may raise to stop.
+        clean_plate: (B or 1, H, W, 3) in 0..1, a picture of what is behind, in the place of a filling.
 
     Raises:
         InputError: anything the user can mend.
@@ -107,16 +113,19 @@ def edit(
     if mask is not None:
         # Before the inversion: a mask that can't be used should not cost one.
         given_element(mask, grid, image.shape[0])
+    if clean_plate is not None:
+        check_clean_plate(clean_plate, grid, image.shape[0])
 
     inversion = invert(host, host.encode(grid.pad_image(image)), settings, on_step=on_step)
     found = find(inversion, grid, points, settings, image, mask)
-    dragged = move(inversion, found, settings, image, host)
+    dragged = move(inversion, found, settings, image, host, clean_plate=clean_plate)
     after = None if on_step is None else lambda done, *rest: on_step(inversion.steps + done, *rest)
     latent = sample(host, inversion, dragged, settings, on_step=after)
     moved = [one.movement for one in dragged.pictures or [dragged]]
     shown = torch.cat([shown_mask(one, settings.shown_margin, settings.shown_feather) for one in moved])
     picture = finish(image, host.decode(latent), dragged, settings, shown)
-    return EditResult(picture, shown, inversion, found, dragged)
+    revealed, seam = (mask(dragged, settings.fill).cpu() for mask in (revealed_mask, seam_mask))
+    return EditResult(picture, shown, inversion, found, dragged, revealed, seam)
 
 
 def invert(
@@ -183,6 +192,7 @@ def move(
     image: torch.Tensor | None = None,
     autoencoder: Autoencoder | None = None,
     movement: Movement | None = None,
+    clean_plate: torch.Tensor | None = None,
 ) -> DraggedLatent:
     """Steps 4 and 5: moves the element in the inverted latent and fills what it leaves. Costs no evaluation.
 
@@ -194,17 +204,22 @@ def move(
             detail that the autoencoder loses is known.
         autoencoder: of the model.
         movement: to follow instead of the one that the drags mean.
+        clean_plate: (B or 1, H, W, 3) in 0..1, a picture of what is behind the element, in the place of a filling;
+            needs ``image`` and ``autoencoder``.
     """
     settings = settings or EditSettings()
     if found.pictures and movement is None:
         each = enumerate(found.pictures)
         return DraggedLatent.together(
-            [move(inversion.picture(at), one, settings, _of(image, at), autoencoder) for at, one in each]
+            [
+                move(inversion.picture(at), one, settings, _of(image, at), autoencoder, None, _of(clean_plate, at))
+                for at, one in each
+            ]
         )
     if movement is None:
         movement = _planned(found, settings)
     clean = inversion.clean.to(movement.leaving.device)
-    background = continue_background(movement, clean, settings.fill, image, autoencoder)
+    background = continue_background(movement, clean, settings.fill, image, autoencoder, clean_plate)
     dragged = apply(inversion, movement, background.latent, settings.seed)
     if image is None or autoencoder is None:
         return dragged
@@ -306,6 +321,16 @@ def check_pictures(points: DragPoints, batch: int) -> None:
             "points",
             f"drags for {len(points.pictures)} pictures, but there are {batch}.",
             "Give one set for all, or a list with one for each.",
+        )
+
+
+def check_one_behind(painter: object | None) -> None:
+    """Raises an ``InputError`` where a clean plate is given and a painter, too."""
+    if painter is not None:
+        raise InputError(
+            "clean_plate",
+            "a painter is given as well, and would paint over it.",
+            "Use one of both: the plate where you know what is behind, the painter where you don't.",
         )
 
 

@@ -63,6 +63,14 @@ def image_on(grid: Grid, image: torch.Tensor | None, batch: int | None = None) -
     return image.expand(batch, -1, -1, -1)
 
 
+def plate_on(grid: Grid, clean_plate: torch.Tensor | None) -> torch.Tensor | None:
+    """A linked clean plate (B, H, W, 3); what the latent decodes to is cropped, as of the picture."""
+    if clean_plate is None:
+        return None
+    check_image(clean_plate, "clean_plate")
+    return grid.crop_image(clean_plate) if tuple(clean_plate.shape[1:3]) == grid.covered_size else clean_plate
+
+
 def check_size(image: torch.Tensor, size: tuple[int, int] | None, input: str = "image") -> None:
     """Raises an ``InputError`` unless the image (B, H, W, C) is the one that the points were set on."""
     if size is not None and tuple(image.shape[1:3]) != tuple(size):
@@ -76,9 +84,7 @@ def check_size(image: torch.Tensor, size: tuple[int, int] | None, input: str = "
 def check_batch(image: torch.Tensor, batch: int, input: str = "image") -> None:
     """Raises an ``InputError`` unless there is one image for all, or one for each of the batch."""
     if image.shape[0] not in (1, batch):
-        raise InputError(
-            input, f"{image.shape[0]} images for {batch} inverted latents.", "Use one, or one for each."
-        )
+        raise InputError(input, f"{image.shape[0]} images for {batch} inverted latents.", "Use one, or one for each.")
 
 
 def carried_drag(latent: dict[str, Any]) -> DraggedLatent | None:

@@ -70,6 +70,31 @@ def painter_input() -> io.Input:
     )
 
 
+def clean_plate_input() -> io.Input:
+    return io.Image.Input(
+        "clean_plate",
+        optional=True,
+        tooltip="Your own picture of what is behind, at the picture's size: shown where the element was, in the place "
+        "of a filling.",
+    )
+
+
+def mask_outputs() -> list[io.Output]:
+    """revealed, seam; after all others, since saved workflows link outputs by position."""
+    return [
+        io.Mask.Output(
+            "revealed",
+            display_name="revealed",
+            tooltip="What the element left and nothing came to: for any inpainting node.",
+        ),
+        io.Mask.Output(
+            "seam",
+            display_name="seam",
+            tooltip="A band round what arrived and what is revealed, where things meet that did not use to.",
+        ),
+    ]
+
+
 def chosen_schedule(model: Any, schedule: Schedule, steps: int) -> tuple[Schedule, int]:
     """Schedule and number of steps of a MODEL by the widgets' values, "auto" and 0 being its family's."""
     return chosen(family(model), schedule, steps)

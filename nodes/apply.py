@@ -11,6 +11,7 @@ from ..core.fill.trial import Filling
 from ..core.hosts.comfy.host import ComfyHost
 from ..core.motion.field import Falloff, MoveSettings
 from ..core.options import choices
+from ..core.pixels.revealed import revealed_mask, seam_mask
 from ..core.settings import EditSettings
 from . import preview
 from ._common import (
@@ -22,8 +23,9 @@ from ._common import (
     image_on,
     names_itself,
     on_intermediate,
+    plate_on,
 )
-from ._inputs import DEFAULTS, correlation_inputs, motion_inputs, seed_input
+from ._inputs import DEFAULTS, clean_plate_input, correlation_inputs, mask_outputs, motion_inputs, seed_input
 from ._schema import node_schema
 from .mask import effective_element
 
@@ -81,6 +83,7 @@ class AttentionDragApply(io.ComfyNode):
                 ),
                 *correlation_inputs(),
                 *motion_inputs(),
+                clean_plate_input(),
             ],
             outputs=[
                 io.Latent.Output(
@@ -96,6 +99,7 @@ class AttentionDragApply(io.ComfyNode):
                     display_name="displacement",
                     tooltip="What leaves (orange) and arrives (blue), with the drags, over the picture.",
                 ),
+                *mask_outputs(),
             ],
             aliases=("drag", "move object", "latent warp", "puppet warp"),
             advanced=("transition", "disc", "symmetric", "perspective"),
@@ -120,6 +124,7 @@ class AttentionDragApply(io.ComfyNode):
         symmetric=DEFAULTS.correlation.symmetric,
         motion=DEFAULTS.move.motion,
         perspective=DEFAULTS.move.perspective,
+        clean_plate=None,
     ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         settings = EditSettings(
@@ -130,14 +135,19 @@ class AttentionDragApply(io.ComfyNode):
         )
         found = stations.find(inversion, grid, points, settings, given=mask)
         image = image_on(grid, image, inversion.batch)
+        clean_plate = plate_on(grid, clean_plate)
         host = ComfyHost(model, vae)
-        dragged = stations.move(inversion, found, settings, image, host if vae is not None else None)
+        dragged = stations.move(
+            inversion, found, settings, image, host if vae is not None else None, clean_plate=clean_plate
+        )
         if image is None:
             image = mask.new_full((inversion.batch, *grid.image_size, 3), 0.25)
         return io.NodeOutput(
             {"samples": on_intermediate(host.to_latent(dragged.at(inversion, 0))), DRAG_KEY: dragged},
             grid.spread_cells((dragged.movement.free > 0).float()),
             preview.displacement(image, dragged.movement, points),
+            on_intermediate(revealed_mask(dragged, settings.fill)),
+            on_intermediate(seam_mask(dragged, settings.fill)),
             # Not what AttentionDrag Mask found, where something stands between the two, or a drawn mask instead.
             ui=effective_element(cls, found, {}),
         )

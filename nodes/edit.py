@@ -7,15 +7,16 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
-from ..core.edit import check_pictures
+from ..core.edit import check_one_behind, check_pictures
+from ..core.fill.background import check_clean_plate
 from ..core.hosts.comfy.inputs import sampling_sigmas
 from ..core.hosts.comfy.painter import check_painter
 from ..core.region.given import given_element
 from ..core.space.grid import Grid, check_image
 from . import edit_stages
-from ._common import CATEGORY, check_size, names_itself
+from ._common import CATEGORY, check_size, names_itself, plate_on
 from ._expanding import links_to_pass_on
-from ._inputs import check_cfg, chosen_schedule
+from ._inputs import check_cfg, chosen_schedule, mask_outputs
 from ._schema import node_schema
 from .edit_stages import AttentionDragEditInvert, AttentionDragEditMove, AttentionDragEditSample, edit_inputs
 
@@ -45,6 +46,7 @@ class AttentionDragEdit(io.ComfyNode):
                     display_name="heatmap",
                     tooltip="How strongly each place belongs to a handle, over the picture, with the mask's outline.",
                 ),
+                *mask_outputs(),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             enable_expand=True,
@@ -74,12 +76,12 @@ class AttentionDragEdit(io.ComfyNode):
         inverted = stage(AttentionDragEditInvert).out(0)
         moved = stage(AttentionDragEditMove, inversion=inverted)
         sampled = stage(AttentionDragEditSample, inversion=inverted, dragged=moved.out(0))
-        return io.NodeOutput(sampled.out(0), moved.out(1), moved.out(2), expand=graph.finalize())
+        return io.NodeOutput(sampled.out(0), *(moved.out(at) for at in range(1, 5)), expand=graph.finalize())
 
 
 def check_before_running(
     model, image, points, steps: int, strength: float, cfg: float, positive=None, mask=None, schedule="auto",
-    painter=None, **_: Any,
+    painter=None, clean_plate=None, **_: Any,
 ) -> None:
     """Raises an ``InputError`` for what would fail in any stage: before the inversion, which is dear."""
     check_cfg(cfg, positive)
@@ -90,5 +92,9 @@ def check_before_running(
     sampling_sigmas(model, steps, strength, schedule)
     if painter is not None:
         check_painter(model, painter)
+    grid = Grid.padded(*image.shape[1:3])
+    if clean_plate is not None:
+        check_one_behind(painter)
+        check_clean_plate(plate_on(grid, clean_plate), grid, image.shape[0])
     if mask is not None:
-        given_element(mask, Grid.padded(*image.shape[1:3]), image.shape[0])
+        given_element(mask, grid, image.shape[0])

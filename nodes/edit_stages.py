@@ -24,18 +24,21 @@ from ..core.hosts.comfy.host import ComfyHost
 from ..core.hosts.comfy.inputs import sampling_sigmas
 from ..core.hosts.comfy.layers import attention_layers
 from ..core.motion.field import MoveSettings
+from ..core.pixels.revealed import revealed_mask, seam_mask
 from ..core.region.found import ElementSettings
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
-from ._common import CATEGORY, CaptureType, DragPointsType, InversionType, names_itself, on_intermediate
+from ._common import CATEGORY, CaptureType, DragPointsType, InversionType, names_itself, on_intermediate, plate_on
 from ._held import Held
 from ._inputs import (
     DEFAULTS,
     RESTORE_DETAIL,
     cfg_input,
     chosen_schedule,
+    clean_plate_input,
     hold_input,
     mask_inputs,
+    mask_outputs,
     model_input,
     motion_inputs,
     painter_input,
@@ -53,7 +56,7 @@ log = logging.getLogger(__name__)
 
 DraggedType = io.Custom("ATTENTIONDRAG_DRAGGED")
 
-LINKED = ("model", "vae", "image", "points", "mask", "positive", "negative", "capture", "painter")
+LINKED = ("model", "vae", "image", "points", "mask", "positive", "negative", "capture", "painter", "clean_plate")
 """Edit's inputs that are objects: passed on as links."""
 
 
@@ -88,6 +91,7 @@ def edit_inputs() -> list[io.Input]:
         schedule_input(),
         painter_input(),
         rule_input(),
+        clean_plate_input(),
     ]
 
 
@@ -128,12 +132,15 @@ def invert(model, vae, image, positive=None, **given: Any) -> Inversion:
     return stations.invert(host, host.encode(Grid.padded(*image.shape[1:3]).pad_image(image)), settings)
 
 
-def move(model, vae, image, points, inversion: Inversion, mask=None, **given: Any) -> tuple[Found, DraggedLatent]:
+def move(
+    model, vae, image, points, inversion: Inversion, mask=None, clean_plate=None, **given: Any
+) -> tuple[Found, DraggedLatent]:
     """Finds the element and moves it."""
     settings = edit_settings(**given)
     grid = Grid.padded(*image.shape[1:3])
     found = stations.find(inversion, grid, points.on_image(*grid.image_size), settings, image, mask)
-    return found, stations.move(inversion, found, settings, image, ComfyHost(model, vae))
+    host, clean_plate = ComfyHost(model, vae), plate_on(grid, clean_plate)
+    return found, stations.move(inversion, found, settings, image, host, clean_plate=clean_plate)
 
 
 def sample(
@@ -178,6 +185,11 @@ def shown_of(cls: type[io.ComfyNode], image, found: Found, **given: Any) -> tupl
     )
 
 
+def revealed_and_seam(dragged: DraggedLatent) -> tuple[Any, Any]:
+    """The masks for whoever paints there next."""
+    return on_intermediate(revealed_mask(dragged)), on_intermediate(seam_mask(dragged))
+
+
 class AttentionDragEditInvert(io.ComfyNode):
     """The first stage: encode and invert. Knows nothing of the points."""
 
@@ -200,12 +212,12 @@ class AttentionDragEditMove(io.ComfyNode):
     STAGE = "move"
     TAKES = (
         *("model", "vae", "image", "points", "steps", "strength", "seed", "tau", "grow", "mask", "motion"),
-        *("perspective", "rule"),
+        *("perspective", "rule", "clean_plate"),
     )
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        outputs = [DraggedType.Output("made"), io.Mask.Output("element"), io.Image.Output("heatmap")]
+        outputs = [DraggedType.Output("made"), io.Mask.Output("element"), io.Image.Output("heatmap"), *mask_outputs()]
         return stage_schema("AttentionDragEditMove", cls.TAKES, [InversionType.Input("inversion")], outputs)
 
     @classmethod
@@ -213,7 +225,7 @@ class AttentionDragEditMove(io.ComfyNode):
     def execute(cls, **given: Any) -> io.NodeOutput:
         found, dragged = move(**given)
         element, heat, shown = shown_of(cls, found=found, **given)
-        return io.NodeOutput(Held(dragged), element, heat, ui=shown)
+        return io.NodeOutput(Held(dragged), element, heat, *revealed_and_seam(dragged), ui=shown)
 
 
 class AttentionDragEditSample(io.ComfyNode):
@@ -248,7 +260,7 @@ def all_at_once(**given: Any) -> io.NodeOutput:
     found, dragged = move(inversion=inversion, **moving)
     element, heat, shown = shown_of(AttentionDragEditMove, found=found, **moving)
     picture = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
-    return io.NodeOutput(on_intermediate(picture), element, heat, ui=shown)
+    return io.NodeOutput(on_intermediate(picture), element, heat, *revealed_and_seam(dragged), ui=shown)
 
 
 def stage_schema(node_id: str, takes: tuple[str, ...], made: list[io.Input], outputs: list[io.Output]) -> io.Schema:

@@ -7,9 +7,11 @@ from typing import Literal
 
 import torch
 
+from ..errors import InputError
 from ..model.protocols import Autoencoder
 from ..motion.movement import Movement
 from ..options import check_choice, check_not_negative
+from ..space.grid import Grid, check_image
 from .harmonic import harmonic
 from .trial import Filling, continued
 
@@ -58,8 +60,9 @@ def continue_background(
     settings: FillSettings | None = None,
     image: torch.Tensor | None = None,
     autoencoder: Autoencoder | None = None,
+    clean_plate: torch.Tensor | None = None,
 ) -> Background:
-    """Continues what surrounds the hole over it.
+    """Continues what surrounds the hole over it, or shows a clean plate there.
 
     Args:
         movement: says what is a hole.
@@ -68,19 +71,67 @@ def continue_background(
         image: (B, H, W, 3) in 0..1, the source. Without it, or without ``autoencoder``, the hole is filled in the
             latent whatever ``settings.space``.
         autoencoder: encodes the filled picture.
+        clean_plate: (B or 1, H, W, 3) in 0..1, a picture of what is behind the element, which takes the continuation's
+            place whatever ``settings`` say; None continues.
+
+    Raises:
+        InputError: the plate is of another size or batch, or image or autoencoder lack to put it behind.
     """
     settings = settings or FillSettings()
-    hole = movement.hole_cells(settings.hole_margin).to(clean.device)
-    if settings.space == "latent" or image is None or autoencoder is None:
+    if clean_plate is not None:
+        check_clean_plate(clean_plate, movement.grid, clean.shape[0])
+        if image is None or autoencoder is None:
+            raise InputError(
+                "clean_plate",
+                "it can't take its place behind the element without the picture and the VAE.",
+                "Link the picture and the VAE as well.",
+            )
+    elif settings.space == "latent" or image is None or autoencoder is None:
+        hole = movement.hole_cells(settings.hole_margin).to(clean.device)
         held = movement.held_cells(settings.hole_margin).to(clean.device)
         return Background(torch.where(hole[:, None], harmonic(clean, hole | held), clean))
     planes = image.movedim(-1, 1).float()
-    unseen, held = (part.to(planes.device) for part in (movement.hole_pixels(settings.hole_margin),
-                                                        movement.held_pixels(settings.hole_margin)))  # fmt: skip
-    # What anchors hold is an object's, too: it stays, but nothing is continued from it.
-    stays = held & ~unseen if movement.held is None else held & (~unseen | (movement.held.to(planes.device) > 0.5))
-    planes = torch.where(stays[:, None], planes, continued(planes, unseen | held, settings.method))
+    to_fill, unread = (part.to(planes.device) for part in _filled_and_unread(movement, settings.hole_margin))
+    if clean_plate is None:
+        filling = continued(planes, unread, settings.method)
+    else:
+        filling = clean_plate.movedim(-1, 1).to(planes).clamp(0, 1)
+    planes = torch.where(to_fill[:, None], filling, planes)
     picture = planes.movedim(1, -1)
     encoded = autoencoder.encode(movement.grid.pad_image(picture))
+    hole = movement.hole_cells(settings.hole_margin).to(clean.device)
     # Cells that show no part of the hole are the source's own, not what the filled picture's encoding makes of them.
     return Background(torch.where(hole[:, None], encoded.to(clean), clean), picture)
+
+
+def check_clean_plate(clean_plate: torch.Tensor, grid: Grid, batch: int) -> None:
+    """Raises an ``InputError`` unless the plate (B or 1, H, W, 3) lies pixel by pixel behind the picture.
+
+    Another size is refused, not resized: a plate a few pixels off would show as a seam all round the hole, and whether
+    it was cropped or scaled is not to be seen in it.
+    """
+    check_image(clean_plate, "clean_plate")
+    if tuple(clean_plate.shape[1:3]) != grid.image_size:
+        raise InputError(
+            "clean_plate",
+            f"{clean_plate.shape[2]}x{clean_plate.shape[1]} px, but the picture is "
+            f"{grid.image_size[1]}x{grid.image_size[0]} px.",
+            "Make it of this very picture, or bring it to the picture's size (crop or scale, as it was made).",
+        )
+    if clean_plate.shape[0] not in (1, batch):
+        raise InputError(
+            "clean_plate", f"{clean_plate.shape[0]} plates for {batch} pictures.", "Use one for all, or one for each."
+        )
+
+
+def filled_pixels(movement: Movement, settings: FillSettings | None = None) -> torch.Tensor:
+    """(B, H, W) bool: what is filled behind the element, whether something arrives there or not."""
+    return _filled_and_unread(movement, (settings or FillSettings()).hole_margin)[0]
+
+
+def _filled_and_unread(movement: Movement, margin: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, H, W) bool each: what is filled, and what nothing is continued from: that, and what anchors hold. That is an
+    object's, too, and stays, but tells nothing of the background."""
+    unseen, held = movement.hole_pixels(margin), movement.held_pixels(margin)
+    stays = held & ~unseen if movement.held is None else held & (~unseen | (movement.held > 0.5))
+    return (unseen | held) & ~stays, unseen | held
