@@ -219,7 +219,9 @@ def move(
     if movement is None:
         movement = _planned(found, settings)
     clean = inversion.clean.to(movement.leaving.device)
-    background = continue_background(movement, clean, settings.fill, image, autoencoder, clean_plate)
+    background = continue_background(
+        movement, clean, settings.fill, image, autoencoder, clean_plate, inversion.maps
+    )
     dragged = apply(inversion, movement, background.latent, settings.seed)
     if image is None or autoencoder is None:
         return dragged

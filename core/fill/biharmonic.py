@@ -29,7 +29,8 @@ def biharmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
 
     Returns:
         (B, C, h, w); cells outside the hole unchanged. Filled values stay within the range of what surrounds each
-        connected hole, channel by channel: a slope carried on over a large hole would end in white or black. An image that is all hole is filled as ``harmonic`` does.
+        connected hole, channel by channel: a slope carried on over a large hole would end in white or black. An image
+        that is all hole is filled as ``harmonic`` does.
 
     A large hole is solved at a smaller size; the difference that this leaves to the picture is continued harmonically,
     so that there is no step at the rim.
