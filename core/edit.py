@@ -22,7 +22,7 @@ from .motion.field import plan_movement
 from .motion.movement import Movement
 from .motion.objects import objects_of
 from .pixels.composite import composite, shown_mask
-from .pixels.detail import detail, restore_detail
+from .pixels.detail import composed, detail, restore_detail
 from .pixels.revealed import revealed_mask, seam_mask
 from .region.found import find_element
 from .region.given import Combine, combine, given_element
@@ -219,8 +219,17 @@ def move(
     if movement is None:
         movement = _planned(found, settings)
     clean = inversion.clean.to(movement.leaving.device)
-    background = continue_background(movement, clean, settings.fill, image, autoencoder, clean_plate)
-    dragged = apply(inversion, movement, background.latent, settings.seed)
+    background = continue_background(
+        movement, clean, settings.fill, image, autoencoder, clean_plate, inversion.maps
+    )
+    moved = None
+    if settings.move.start == "pixels" and image is not None and autoencoder is not None:
+        behind = background.picture
+        if behind is None:
+            behind = _picture(autoencoder.decode(background.latent), found.grid)
+        whole = composed(image.cpu().float(), movement, behind.cpu().float())
+        moved = autoencoder.encode(found.grid.pad_image(whole.clamp(0, 1)))
+    dragged = apply(inversion, movement, background.latent, settings.seed, moved)
     if image is None or autoencoder is None:
         return dragged
     plain = _picture(autoencoder.decode(dragged.clean), found.grid)

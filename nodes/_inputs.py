@@ -223,7 +223,8 @@ def consistency_inputs() -> list[io.Input]:
             options=choices(SourceAttention),
             default=DEFAULTS.sample.source_attention,
             tooltip="What self-attention does with the original's keys and values: look at nothing "
-            "else ('replace'), look at them, too ('extend'), or ignore them.",
+            "else ('replace'), look at them, too ('extend'), ignore them ('off'), or look at them as the drag moved "
+            "them, and not at the element's old ones ('follow').",
         ),
         io.Float.Input(
             "consistency_share",

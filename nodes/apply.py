@@ -6,8 +6,7 @@ from comfy_api.latest import io
 
 from ..core import edit as stations
 from ..core.attention.correlation import CorrelationSettings
-from ..core.fill.background import FillSettings
-from ..core.fill.trial import Filling
+from ..core.fill.background import Fill, FillSettings
 from ..core.hosts.comfy.host import ComfyHost
 from ..core.motion.field import Falloff, MoveSettings
 from ..core.options import choices
@@ -63,11 +62,12 @@ class AttentionDragApply(io.ComfyNode):
                 seed_input(),
                 io.Combo.Input(
                     "fill",
-                    options=choices(Filling),
+                    options=choices(Fill),
                     default=DEFAULTS.fill.method,
                     tooltip="How the background is continued over what the element leaves, with image and VAE linked: "
                     "'smooth' and 'curved' for plain and shaded grounds, 'patches' for textures and patterns; 'auto' "
-                    "tries them on known parts of the picture.",
+                    "tries them on known parts of the picture. 'attention' is the published way: in the latent, the "
+                    "mean of what the hole's own attention looks at.",
                 ),
                 io.Image.Input(
                     "image",

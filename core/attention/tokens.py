@@ -14,7 +14,7 @@ import torch
 from ..model.layers import Layer
 from .plan import Storage
 
-SourceAttention = Literal["replace", "extend", "off"]
+SourceAttention = Literal["replace", "extend", "off", "follow"]
 
 
 @dataclass

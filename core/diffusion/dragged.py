@@ -76,7 +76,13 @@ class DraggedLatent:
         return self.clean + sigma * mixed / size
 
 
-def apply(inversion: Inversion, movement: Movement, background: torch.Tensor, seed: int = 0) -> DraggedLatent:
+def apply(
+    inversion: Inversion,
+    movement: Movement,
+    background: torch.Tensor,
+    seed: int = 0,
+    composed: torch.Tensor | None = None,
+) -> DraggedLatent:
     """Moves the element over a background.
 
     Args:
@@ -84,6 +90,8 @@ def apply(inversion: Inversion, movement: Movement, background: torch.Tensor, se
         movement: on the same latent size and batch.
         background: (B, C, h, w) clean latent without the element (``fill.background``).
         seed: of the fresh noise.
+        composed: (B, C, h, w) clean latent of the picture in which the element was moved already, to stand where
+            something changes; None moves the element in the latent.
 
     Raises:
         InputError: the movement or the background belongs to another latent.
@@ -97,7 +105,10 @@ def apply(inversion: Inversion, movement: Movement, background: torch.Tensor, se
             "Use the filled picture of the same image.",
         )
     arriving = movement.arriving[:, None]
-    composed = arriving * movement.warp(clean) + (1 - arriving) * background.to(clean)
+    if composed is None:
+        composed = arriving * movement.warp(clean) + (1 - arriving) * background.to(clean)
+    else:
+        composed = torch.where(movement.free[:, None] > 0, composed.to(clean), clean)
     generator = torch.Generator("cpu").manual_seed(seed)
     noise = torch.randn(clean.shape, generator=generator).to(clean.device)
     return DraggedLatent(movement, composed, noise)

@@ -20,6 +20,7 @@ from ..model.protocols import Denoiser, OnStep, Painter
 from ..options import check_choice, check_share
 from . import schedule
 from .dragged import DraggedLatent, check_movement
+from .following import Followed, FollowingInjector
 from .inversion import Inversion, check_finite
 from .kept import Kept, steps_of
 
@@ -30,7 +31,8 @@ class SampleSettings:
 
     Attributes:
         source_attention: "replace" the edited branch's keys and values by the source's, "extend" them by the
-            source's, or leave them ("off").
+            source's, or leave them ("off"). "follow" replaces them by the source's as the drag moved them, and hides
+            the element's old ones (``following``); without a known drag it is "replace".
         source_attention_share: for how long.
         hold_element: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
             values let the model adapt it (and a prompt restyle it).
@@ -85,7 +87,7 @@ def sample(
     """
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
-    source = _SourceAttention(denoiser, inversion, settings, x.device)
+    source = _SourceAttention(denoiser, inversion, settings, x.device, dragged)
     painted = None
     if painter is not None:
         if dragged is None:
@@ -125,9 +127,20 @@ def check_sigmas(inversion: Inversion, sigmas: torch.Tensor) -> None:
 class _SourceAttention:
     """The source's keys and values for each step of one run: read from the inversion, or evaluated anew."""
 
-    def __init__(self, denoiser: Denoiser, inversion: Inversion, settings: SampleSettings, device: torch.device):
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        inversion: Inversion,
+        settings: SampleSettings,
+        device: torch.device,
+        dragged: DraggedLatent | None = None,
+    ):
         self._denoiser, self._inversion, self._device = denoiser, inversion, device
         self._mode = settings.source_attention
+        self._followed = None
+        if self._mode == "follow":
+            self._mode = "replace"
+            self._followed = None if dragged is None else Followed(dragged.movement, device)
         wanted = self._mode != "off" and bool(inversion.source_layers)
         self._until = steps_of(settings.source_attention_share, inversion.steps) if wanted else 0
         self._ahead = Ahead(inversion.tokens, device) if inversion.tokens is not None and wanted else None
@@ -144,6 +157,8 @@ class _SourceAttention:
             recorder = TokenRecorder(frozenset(inversion.source_layers), inversion.latent_size)
             self._denoiser.denoise(inversion.trajectory[step].to(self._device), float(inversion.sigmas[step]), recorder)
             stored = recorder.kept
+        if self._followed is not None:
+            return FollowingInjector(stored, self._followed)
         return TokenInjector(stored, self._mode)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 
+from ..attention.maps import AttentionMaps
 from ..errors import InputError
 from ..model.protocols import Autoencoder
 from ..motion.movement import Movement
 from ..options import check_choice, check_not_negative
 from ..space.grid import Grid, check_image
 from .harmonic import harmonic
+from .semantic import attended
 from .trial import Filling, continued
 
 Space = Literal["pixels", "latent"]
+Fill = Literal["auto", "smooth", "curved", "patches", "attention"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +29,19 @@ class FillSettings:
         space: where the background is continued, in the picture's "pixels" (then encoded: no trace of the object's
             colours is left, and one more encoding is paid) or in the "latent" (smoothly).
         method: how it is continued in the picture: "smooth", "curved", "patches", or "auto", the one that does best on
-            copies of the hole cut out elsewhere in the same picture (``fill.trial``).
+            copies of the hole cut out elsewhere in the same picture (``fill.trial``). "attention" fills the latent with
+            what the hole's attention looks at, whatever ``space`` (``fill.semantic``).
         hole_margin: px round the element that are not read as background (rounded up to whole cells in the latent):
             the autoencoder, or antialiasing and shadow, let an object's colours bleed into what is next to it.
     """
 
     space: Space = "pixels"
-    method: Filling = "auto"
+    method: Fill = "auto"
     hole_margin: int = 4
 
     def __post_init__(self):
         check_choice("space", self.space, Space)
-        check_choice("fill", self.method, Filling)
+        check_choice("fill", self.method, Fill)
         check_not_negative("hole_margin", self.hole_margin, "px")
 
 
@@ -61,6 +65,7 @@ def continue_background(
     image: torch.Tensor | None = None,
     autoencoder: Autoencoder | None = None,
     clean_plate: torch.Tensor | None = None,
+    maps: AttentionMaps | None = None,
 ) -> Background:
     """Continues what surrounds the hole over it, or shows a clean plate there.
 
@@ -73,6 +78,7 @@ def continue_background(
         autoencoder: encodes the filled picture.
         clean_plate: (B or 1, H, W, 3) in 0..1, a picture of what is behind the element, which takes the continuation's
             place whatever ``settings`` say; None continues.
+        maps: the inversion's, which ``method`` "attention" reads.
 
     Raises:
         InputError: the plate is of another size or batch, or image or autoencoder lack to put it behind.
@@ -86,14 +92,15 @@ def continue_background(
                 "it can't take its place behind the element without the picture and the VAE.",
                 "Link the picture and the VAE as well.",
             )
-    elif settings.space == "latent" or image is None or autoencoder is None:
+    elif settings.method == "attention" or settings.space == "latent" or image is None or autoencoder is None:
         hole = movement.hole_cells(settings.hole_margin).to(clean.device)
-        held = movement.held_cells(settings.hole_margin).to(clean.device)
-        return Background(torch.where(hole[:, None], harmonic(clean, hole | held), clean))
+        unread = hole | movement.held_cells(settings.hole_margin).to(clean.device)
+        filled = attended(clean, unread, maps or {}) if settings.method == "attention" else harmonic(clean, unread)
+        return Background(torch.where(hole[:, None], filled, clean))
     planes = image.movedim(-1, 1).float()
     to_fill, unread = (part.to(planes.device) for part in _filled_and_unread(movement, settings.hole_margin))
     if clean_plate is None:
-        filling = continued(planes, unread, settings.method)
+        filling = continued(planes, unread, cast(Filling, settings.method))
     else:
         filling = clean_plate.movedim(-1, 1).to(planes).clamp(0, 1)
     planes = torch.where(to_fill[:, None], filling, planes)

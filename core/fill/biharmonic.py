@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 
 from ..planes.morphology import dilate
 from .harmonic import harmonic
@@ -11,6 +15,9 @@ from .pyramid import halved
 
 MOST_UNKNOWNS = 1200
 """The equation is solved densely at the finest halving of the picture that leaves no more unknowns than these."""
+
+SURROUNDINGS, NEAREST = 0.25, 4
+"""What surrounds a hole: so much of its size (the root of its cells) round it, and no fewer cells than that."""
 
 
 def biharmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
@@ -21,8 +28,9 @@ def biharmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
         hole: (B, h, w) bool, cells to fill; nothing is read from them.
 
     Returns:
-        (B, C, h, w); cells outside the hole unchanged. Filled values stay within the range of the known ones, channel
-        by channel. An image that is all hole is filled as ``harmonic`` does.
+        (B, C, h, w); cells outside the hole unchanged. Filled values stay within the range of what surrounds each
+        connected hole, channel by channel: a slope carried on over a large hole would end in white or black. An image
+        that is all hole is filled as ``harmonic`` does.
 
     A large hole is solved at a smaller size; the difference that this leaves to the picture is continued harmonically,
     so that there is no step at the rim.
@@ -41,9 +49,27 @@ def _one(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
         solved = F.interpolate(solved, size=planes.shape[-2:], mode="bicubic", align_corners=False)
     known = planes.masked_fill(hole[:, None], 0)
     filled = solved + harmonic((known - solved).masked_fill(hole[:, None], 0), hole)
-    low = planes.masked_fill(hole[:, None], float("inf")).amin((-2, -1), keepdim=True)
-    high = planes.masked_fill(hole[:, None], float("-inf")).amax((-2, -1), keepdim=True)
-    return torch.where(hole[:, None], filled.clamp(low, high), planes)
+    low, high = _surrounding_range(planes[0], hole[0])
+    return torch.where(hole[:, None], filled[0].clamp(low, high), planes)
+
+
+def _surrounding_range(planes: torch.Tensor, hole: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Least and largest known value (C, h, w) round the connected hole that each cell belongs to; 0 elsewhere."""
+    labels, _ = ndimage.label(hole.cpu().numpy(), structure=np.ones((3, 3)))
+    low, high = torch.zeros_like(planes), torch.zeros_like(planes)
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
+        own = labels[rows, columns] == number
+        reach = max(NEAREST, round(SURROUNDINGS * math.sqrt(own.sum())))
+        rows, columns = (slice(max(side.start - reach, 0), side.stop + reach) for side in (rows, columns))
+        own = torch.from_numpy(labels[rows, columns] == number).to(hole.device)
+        round_it = (dilate(own[None].float(), reach)[0] > 0) & ~hole[rows, columns]
+        if not bool(round_it.any()):
+            # Nothing but other holes beside it.
+            round_it = ~hole[rows, columns]
+        known = planes[:, rows, columns][:, round_it]
+        for bound, side in ((known.amin(1), low), (known.amax(1), high)):
+            side[:, rows, columns] = torch.where(own, bound[:, None, None], side[:, rows, columns])
+    return low, high
 
 
 def _solve(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:

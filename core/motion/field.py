@@ -25,6 +25,7 @@ from .splat import splat
 
 Falloff = Literal["rigid", "correlation"]
 Motion = Literal["auto", "move", "reshape", "paper", "apart"]
+Start = Literal["latents", "pixels"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +41,19 @@ class MoveSettings:
         falloff: with "auto", "correlation" is "paper" without a tau; "rigid" leaves it to ``motion``.
         perspective: the size of what a single handle moves follows the drag, smaller up and larger down the picture.
         transition: cells round where it leaves and arrives that sampling may change, too.
+        start: what is moved, the inverted "latents", or the picture's "pixels", which are then encoded: a valid latent
+            at ways of any length, where moved latents lie between cells. Without a picture and an autoencoder, latents.
     """
 
     falloff: Falloff = "rigid"
     transition: int = 1
     motion: Motion = "auto"
     perspective: bool = False
+    start: Start = "latents"
 
     def __post_init__(self):
         check_choice("falloff", self.falloff, Falloff)
+        check_choice("start", self.start, Start)
         check_choice("motion", self.motion, Motion)
         check_not_negative("transition", self.transition, "cells")
 

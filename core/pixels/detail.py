@@ -9,6 +9,12 @@ from ..motion.lookup import carry
 from ..motion.movement import Movement
 
 
+def composed(source: torch.Tensor, movement: Movement, background: torch.Tensor) -> torch.Tensor:
+    """The edit without a model: the element's own pixels as they arrive, over ``background``; (B, H, W, C)."""
+    carried, share = carry(source, movement)
+    return background + share[..., None].to(background) * (carried.to(background) - background)
+
+
 def detail(
     source: torch.Tensor, plain: torch.Tensor, movement: Movement, background: torch.Tensor | None = None
 ) -> torch.Tensor:
@@ -27,13 +33,11 @@ def detail(
     Returns:
         (B, H, W, C) like ``plain``; 0 outside the movement's free cells.
     """
-    carried, share = carry(source.to(plain), movement)
-    share = share[..., None].to(plain)
     if background is None:
-        return share * (carried - plain)
-    background = background.to(plain)
+        carried, share = carry(source.to(plain), movement)
+        return share[..., None].to(plain) * (carried - plain)
     within = movement.grid.spread_cells((movement.free > 0).float())[..., None].to(plain)
-    return within * (background + share * (carried - background) - plain)
+    return within * (composed(source.to(plain), movement, background.to(plain)) - plain)
 
 
 def own_pixels(source: torch.Tensor, edited: torch.Tensor, movement: Movement) -> torch.Tensor:

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from core import edit as stations
 from core.attention.plan import CapturePlan
 from core.diffusion.sampling import SampleSettings
 from core.edit import edit
@@ -327,3 +328,34 @@ def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(InputError) as caught:
         edit(toy_unet.host(), picture(), by_pixels(8, 0), dataclasses.replace(FEW, **bad))
     assert caught.value.input == next(iter(bad))
+
+
+def test_pixels_that_are_moved_are_encoded_where_something_changes_and_only_there():
+    """A way of 11 px lies between cells: the moved latent is a mixture of cells, the encoded picture is not."""
+    image, host = picture(), toy_unet.host()
+    results = {
+        start: edit(host, image, by_pixels(11, 0), dataclasses.replace(FEW, move=MoveSettings(start=start)), square())
+        for start in ("latents", "pixels")
+    }
+    dragged, inversion = results["pixels"].dragged, results["pixels"].inversion
+    touched = (dragged.movement.free > 0)[:, None].expand_as(dragged.clean)
+    assert torch.equal(dragged.clean[~touched], inversion.clean[~touched])
+    expected = image.clone()
+    expected[:, 16:40, 27:51] = image[:, 16:40, 16:40]
+    wanted = host.encode(dragged.movement.grid.pad_image(expected))
+    # Cells that the element covers whole, at its destination.
+    whole = torch.zeros_like(touched)
+    whole[:, :, 2:5, 4:6] = True
+    torch.testing.assert_close(dragged.clean[whole], wanted[whole], atol=1e-3, rtol=0)
+    assert (results["latents"].dragged.clean[whole] - wanted[whole]).abs().max() > 0.05
+
+
+def test_without_an_autoencoder_the_inverted_latent_is_moved_all_the_same():
+    image, host = picture(), toy_unet.host()
+    inversion = stations.invert(host, host.encode(Grid.padded(75, 90).pad_image(image)), FEW)
+    found = stations.find(inversion, Grid.padded(75, 90), by_pixels(11, 0).on_image(75, 90), FEW, given=square())
+    pixels = dataclasses.replace(FEW, move=MoveSettings(start="pixels"))
+    for given in ((), (image,)):
+        one, other = (stations.move(inversion, found, settings, *given) for settings in (FEW, pixels))
+        assert torch.equal(one.clean, other.clean)
+        assert torch.equal(one.at(inversion, 0), other.at(inversion, 0))
