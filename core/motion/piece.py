@@ -78,8 +78,13 @@ class Piece:
         if self.reshape is None and away is not None:
             # Its outline stays about where it is, and its surface goes by: no map moves it, but one reshapes it.
             away = away & _within(self.element, targets) & ~_hangs(own)
-            sources = torch.where(away[:, None, None, None], self._reshaped(own, pulled, x, y, grid), sources)
-        return lattice.unfolded(sources, grid)
+            # On the host it is known at once, elsewhere both maps are made: nothing waits.
+            if device.type == "cpu" and not away.any():
+                return sources
+            reshaped = lattice.unfolded(self._reshaped(own, pulled, x, y, grid), grid)
+            return torch.where(away[:, None, None, None], reshaped, sources)
+        # An affine map has no folds.
+        return sources if len(self.pairs) <= 2 else lattice.unfolded(sources, grid)
 
     def _reshaped(self, own: Joined, pulled: torch.Tensor, x: torch.Tensor, y: torch.Tensor, grid: Grid):
         """The map (B, 2, n, m) that lets the far rim stay; ``pulled`` (B, k, 2) are the handles that move."""

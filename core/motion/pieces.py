@@ -114,6 +114,8 @@ def _foremost(
 
 def _of(planes: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
     """The planes (B, O, 2, n, m) of each place's object (B, 1, n, m), (B, 2, n, m)."""
+    if planes.shape[1] == 1:
+        return planes[:, 0]
     return planes.gather(1, first[:, :, None].expand(-1, 1, 2, -1, -1))[:, 0]
 
 
