@@ -190,16 +190,17 @@ def motion_inputs() -> list[io.Input]:
             options=choices(Motion),
             default=DEFAULTS.move.motion,
             optional=True,
-            tooltip="'move' moves each object as one piece: two handles turn and scale it, more bend it, anchors hold "
-            "it. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves, but for drags that say "
-            "otherwise. 'paper' is the published rule, 'apart' moves every handle's surroundings for themselves.",
+            tooltip="'move' moves each object as one piece: two handles turn, stretch and scale it, more bend it, "
+            "anchors hold it. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves, but for drags "
+            "that say otherwise and two handles that turn it away from the camera. 'paper' is the published rule, "
+            "'apart' moves every handle's surroundings for themselves.",
         ),
         io.Boolean.Input(
             "perspective",
             default=DEFAULTS.move.perspective,
             optional=True,
             tooltip="What a single handle moves over the ground gets smaller up the picture and larger down. A drag "
-            "straight up or down lifts it: its size stays.",
+            "straight up lifts it: it comes a little nearer.",
         ),
     ]
 

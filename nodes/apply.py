@@ -97,7 +97,7 @@ class AttentionDragApply(io.ComfyNode):
                 io.Image.Output(
                     "preview",
                     display_name="displacement",
-                    tooltip="What leaves (orange) and arrives (blue), with the drags, over the picture.",
+                    tooltip="What leaves (orange), arrives (blue) and is held (green), with the drags.",
                 ),
                 *mask_outputs(),
             ],

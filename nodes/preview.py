@@ -51,15 +51,22 @@ def outline(mask: torch.Tensor) -> torch.Tensor:
 
 
 def displacement(image: torch.Tensor, movement: Movement, points: DragPoints) -> torch.Tensor:
-    """Where the element leaves and arrives, tinted, its field as a warped grid, and the drags, (B, H, W, 3) on the CPU.
+    """What leaves and arrives, tinted, its field as a warped grid, and the drags, (B, H, W, 3) on the CPU.
 
-    Pixels to which the element comes folded are red.
+    What goes less than a pixel is held: green. Pixels to which the element comes folded are red.
     """
     grid = movement.grid
     image = image.cpu().float()
-    leaving = grid.cells_to_image_mask(movement.leaving.cpu())[..., None]
+    goes = movement.goes().cpu()
+    held = movement.element.cpu() * ~goes
+    if movement.held is not None:
+        held = held + movement.held.cpu()
+    held = held.clamp(0, 1)[..., None]
+    leaving = grid.cells_to_image_mask(movement.leaving.cpu())[..., None] * (1 - held)
     arriving = grid.cells_to_image_mask(movement.arriving.cpu())[..., None]
     shown = image * (1 - 0.5 * leaving) + 0.5 * leaving * image.new_tensor([0.90, 0.35, 0.0])
+    shown = shown * (1 - 0.5 * held) + 0.5 * held * image.new_tensor([0.0, 0.62, 0.45])
+    arriving = arriving * (1 - held)
     shown = shown * (1 - 0.5 * arriving) + 0.5 * arriving * image.new_tensor([0.0, 0.45, 0.70])
     shown = torch.where(warped_grid(movement)[..., None], 0.35 * shown + 0.65, shown)
     if movement.folded is not None:

@@ -93,10 +93,12 @@ def plan_movement(
     return plan_pieces(correlation, element, grid, points, objects, reshape, settings.perspective, settings.transition)
 
 
-def _reshapes(points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion) -> bool:
-    """Whether an object is reshaped: its drags' own motion counts before the setting."""
+def _reshapes(points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion) -> bool | None:
+    """Whether an object is reshaped, None where that is to be seen: its drags' own motion counts before the setting."""
     own = {pair.motion for pair, object in zip(points.pairs, objects, strict=True) if object == number} - {None}
-    return "reshape" in own if own else motion == "reshape"
+    if own:
+        return "reshape" in own
+    return None if motion == "auto" else motion == "reshape"
 
 
 def _each_by_itself(

@@ -70,7 +70,11 @@ def unfolded(sources: torch.Tensor, grid: Grid) -> torch.Tensor:
     place = torch.stack([x, y])
     ways = sources - place
     for _ in range(ROUNDS):
-        folded = F.pad(folds(place + ways, grid).float()[:, None], (0, 1, 0, 1))
+        squares = folds(place + ways, grid)
+        # On the host it is known at once that there is nothing to do.
+        if squares.device.type == "cpu" and not squares.any():
+            break
+        folded = F.pad(squares.float()[:, None], (0, 1, 0, 1))
         # The nodes of a folded square and those next to them.
         folded = torch.maximum(folded, torch.roll(folded, (1, 1), (-2, -1)))
         near = dilate(folded[:, 0], 2)[:, None] > 0

@@ -78,6 +78,13 @@ class Movement:
         """(B, h, w) share of each cell that was left and not covered again."""
         return (self.leaving * (1 - self.arriving)).clamp(0, 1)
 
+    def goes(self, least: float = 1.0) -> torch.Tensor:
+        """(B, H, W) bool: pixels of the element that go ``least`` px and more; the rest of it is held where it is."""
+        way = torch.stack([self.grid.cells_to_image_mask(plane) for plane in self.way.unbind(1)]) * self.grid.cell
+        # Between a cell that leaves and one that does not the way is no mean: the leaving one's is meant.
+        known = self.grid.cells_to_image_mask((self.leaving > 0).float()).clamp_min(1e-3)
+        return (torch.hypot(*way) >= least * known) & (self.element > 0.5)
+
     def hole_cells(self, margin: int) -> torch.Tensor:
         """(B, h, w) bool: cells that show nothing of the background to go by, with ``margin`` px round them.
 

@@ -5,55 +5,26 @@ Pixels and cells are looked up backwards in the same map, so the picture and the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
 from ..planes.morphology import dilate
 from ..planes.warp import coordinates, look_up
 from ..space.grid import Grid
-from ..space.points import DragPair, DragPoints
+from ..space.points import DragPoints
 from . import lattice
-from .joint import joined
 from .movement import OPAQUE, TOUCHED, Arrival, Movement
 from .objects import parted
 from .ownership import winners
-from .perspective import foot_of, size_after
-from .reshape import falloff, stretched
-from .rigid import deformation
+from .perspective import foot_of
+from .piece import Piece
 
 STILL = 0.02
 """Cells; what goes less far stays where it is."""
-
-BLURRED = 2
-"""Cells over which attention is blurred."""
 
 STEPS, DAMPED = 24, 0.7
 """Of inverting a map, whose ways are shown to people only."""
 
 Places = tuple[torch.Tensor, torch.Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Piece:
-    """One object.
-
-    Attributes:
-        element: (B, H, W) in 0..1, what it is.
-        strength: (B, h, w) its correlation with its handles, the strongest.
-        pairs: its drags.
-        reshape: whether it is reshaped, not moved.
-    """
-
-    element: torch.Tensor
-    strength: torch.Tensor
-    pairs: list[DragPair]
-    reshape: bool
-
-    @property
-    def stays(self) -> bool:
-        """Nothing but anchors hold it."""
-        return all(pair.is_anchor for pair in self.pairs)
 
 
 def plan_pieces(
@@ -62,7 +33,7 @@ def plan_pieces(
     grid: Grid,
     points: DragPoints,
     objects: tuple[int, ...],
-    reshape: tuple[bool, ...],
+    reshape: tuple[bool | None, ...],
     perspective: bool,
     transition: int,
 ) -> Movement:
@@ -73,7 +44,7 @@ def plan_pieces(
         element: (B, H, W) in 0..1.
         grid, points: of the picture.
         objects: the object of every pair (``objects_of``); one at least has a pair that is no anchor.
-        reshape: of every object, whether it is reshaped.
+        reshape: of every object, whether it is reshaped; None where its drags tell.
         perspective: whether the size of an object with a single handle follows the drag.
         transition: cells round what changes that sampling may change, too.
     """
@@ -83,37 +54,8 @@ def plan_pieces(
         indices = [index for index, own in enumerate(objects) if own == number]
         strength = torch.stack([correlation[:, index] for index in indices]).amax(0)
         pieces.append(Piece(part, strength, [points.pairs[index] for index in indices], reshape[number]))
-    maps = [_map(piece, grid, perspective) for piece in pieces]
+    maps = [piece.map(grid, perspective) for piece in pieces]
     return _composed(pieces, maps, grid, transition)
-
-
-def _map(piece: Piece, grid: Grid, perspective: bool) -> torch.Tensor:
-    """(B, 2, n, m): where what arrives at the lattice's nodes was, px."""
-    device, batch = piece.element.device, piece.element.shape[0]
-    y, x = lattice.nodes(grid, device)
-    if piece.stays:
-        return torch.stack([x, y]).expand(batch, -1, -1, -1)
-    size = torch.tensor([grid.image_width, grid.image_height], device=device, dtype=torch.float32)
-    handles, targets = (
-        (torch.tensor([getattr(pair, end) for pair in piece.pairs], device=device) * size).expand(batch, -1, -1)
-        for end in ("handle", "target")
-    )
-    moves = [index for index, pair in enumerate(piece.pairs) if not pair.is_anchor]
-    pulled = torch.stack([handles[:, index] for index in moves], 1)
-    scale = None
-    if len(piece.pairs) == 1 and perspective and not piece.reshape:
-        scale = size_after(piece.element, handles[:, 0], targets[:, 0])
-    handles, targets = joined(piece.element, handles, targets, moves)
-    across, down = (place.expand(batch, -1, -1) for place in (x, y))
-    if piece.reshape:
-        inside = look_up(piece.element[:, None], across - 0.5, down - 0.5)[:, 0]
-        known = _strength(piece, torch.stack([across, down], 1), grid)
-        step = lattice.spacing(grid)
-        share = falloff(inside, known, pulled, x, y, step, BLURRED * grid.cell)
-        sources = stretched(handles, targets, share, x, y, step)
-    else:
-        sources = torch.stack(deformation(handles, targets, scale).source(across, down), 1)
-    return lattice.unfolded(sources, grid)
 
 
 def _composed(pieces: list[Piece], maps: list[torch.Tensor], grid: Grid, transition: int) -> Movement:
@@ -159,14 +101,6 @@ def _arrived(piece: Piece, origins: torch.Tensor, grid: Grid) -> torch.Tensor:
     return look_up(piece.element[:, None], x - 0.5, y - 0.5)[:, 0] * inside
 
 
-def _strength(piece: Piece, places: torch.Tensor, grid: Grid) -> torch.Tensor:
-    """An object's correlation with its handles at places (B, 2, n, m) in px, (B, n, m)."""
-    x, y = places.unbind(1)
-    return look_up(
-        piece.strength[:, None], (x - grid.offset_x) / grid.cell - 0.5, (y - grid.offset_y) / grid.cell - 0.5
-    )[:, 0]
-
-
 def _foremost(
     coverage: torch.Tensor, moving: torch.Tensor, nearness: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -180,6 +114,8 @@ def _foremost(
 
 def _of(planes: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
     """The planes (B, O, 2, n, m) of each place's object (B, 1, n, m), (B, 2, n, m)."""
+    if planes.shape[1] == 1:
+        return planes[:, 0]
     return planes.gather(1, first[:, :, None].expand(-1, 1, 2, -1, -1))[:, 0]
 
 

@@ -1,17 +1,15 @@
 """The map of one object that its handles mean: a similarity, then as rigid as possible.
 
-One handle moves the object. Two fix a similarity; where they say more of a stretch than of a turn, the picture's axes
-stretch apart (``_stretch``), since a thing that is pulled taller does not get wider. Three and more fix the similarity
-in the least squares, and what is left over follows moving least squares, rigid (Schaefer et al. 2006, "Image
-Deformation Using Moving Least Squares"). All is built backwards, from where something arrives to where it was, by
-exchanging handles and targets in Schaefer's formulas: no inversion, and the same closed form at any place.
+One handle moves the object. Two fix a similarity, or the affine map that is likelier (``changes``). Three and more fix
+the similarity in the least squares, and what is left over follows moving least squares, rigid (Schaefer et al. 2006,
+"Image Deformation Using Moving Least Squares"). All is built backwards, from where something arrives to where it was,
+by exchanging handles and targets in Schaefer's formulas: no inversion, and the same closed form at any place.
 
 Points are (x, y) in px from the picture's corner, (B, n, 2) float32; places are planes (B, ...) of x and y.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -22,21 +20,6 @@ NEAR = 0.1
 LONGEST = 100.0
 """Most, and in its inverse least, that handles may scale an object."""
 
-LONGER = 4.0
-"""Most, and in its inverse least, that an axis is stretched by itself."""
-
-TURNING = 1.5
-"""Angle in radians for one of logarithmic scale at which two handles are read half as a turn, half as a stretch."""
-
-TURNED = math.pi / 3
-"""Angle in radians from which two handles are read as a turn alone."""
-
-COUPLING = 1 / 3
-"""Correlation of the two axes' stretches before anything is known: things get taller, wider or larger as often."""
-
-NOISE = 0.1
-"""Of what two handles say of a stretch, as a share of their distance for a stretch of 1."""
-
 
 @dataclass(frozen=True, eq=False)
 class Deformation:
@@ -45,7 +28,8 @@ class Deformation:
     Attributes:
         handles: (B, n, 2) where the similarity puts the handles.
         targets: (B, n, 2) where they belong.
-        matrix, origin, image: (B, 2, 2), (B, 2), (B, 2): the similarity (or stretch) p -> image + matrix (p - origin).
+        matrix, origin, image: (B, 2, 2), (B, 2), (B, 2): the similarity, or other affine map,
+            p -> image + matrix (p - origin).
     """
 
     handles: torch.Tensor
@@ -69,26 +53,21 @@ class Deformation:
         return from_x, from_y
 
 
-def deformation(handles: torch.Tensor, targets: torch.Tensor, scale: torch.Tensor | None = None) -> Deformation:
+def deformation(handles: torch.Tensor, targets: torch.Tensor, matrix: torch.Tensor | None = None) -> Deformation:
     """The map of an object.
 
     Args:
         handles, targets: (B, n, 2), n of at least 1; an anchor's are the same.
-        scale: (B,) of an object that a single handle moves; None for 1.
+        matrix: (B, 2, 2) of it, where it is known; None for the similarity of the handles.
     """
     origin, image = handles.mean(1), targets.mean(1)
-    if handles.shape[1] == 1:
-        size = torch.ones_like(origin[:, 0]) if scale is None else scale
-        matrix = size[:, None, None] * torch.eye(2, device=handles.device, dtype=handles.dtype)
-    elif handles.shape[1] == 2:
-        matrix = _stretch(handles[:, 1] - handles[:, 0], targets[:, 1] - targets[:, 0])
-    else:
-        matrix = _similarity(handles - origin[:, None], targets - image[:, None])
+    if matrix is None:
+        matrix = similarity(handles - origin[:, None], targets - image[:, None])
     placed = image[:, None] + torch.einsum("bij,bnj->bni", matrix, handles - origin[:, None])
     return Deformation(placed, targets, matrix, origin, image)
 
 
-def _similarity(handles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def similarity(handles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """(B, 2, 2): the turn and scale that put handles (B, n, 2) on targets best, both about 0; 1 on one spot."""
     (px, py), (qx, qy) = handles.unbind(-1), targets.unbind(-1)
     size = (px**2 + py**2).sum(1)
@@ -104,31 +83,6 @@ def _similarity(handles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     limited = length.clamp(1 / LONGEST, LONGEST) / length
     cosine, sine = limited * cosine, limited * sine
     return torch.stack([torch.stack([cosine, -sine], -1), torch.stack([sine, cosine], -1)], 1)
-
-
-def _stretch(between: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
-    """(B, 2, 2): the map of an object whose two handles lie ``between`` (B, 2) apart, and ``after`` (B, 2) then.
-
-    A stretch S of the picture's two axes that is most probable given the two (Gaussian with ``COUPLING`` before, and
-    ``NOISE``), taken to the power of w, and the similarity that is left over. w falls from 1 to 0 as the handles' angle
-    outweighs their scale: a mere turn is a mere turn.
-    """
-    (dx, dy), (ex, ey) = between.unbind(-1), after.unbind(-1)
-    square = (dx**2 + dy**2).clamp_min(1e-6)
-    growth = (0.5 * ((ex**2 + ey**2).clamp_min(1e-6) / square).log()).abs()
-    angle = torch.atan2(dx * ey - dy * ex, dx * ex + dy * ey).abs()
-    weight = (1 - (angle / TURNED) ** 4).clamp_min(0) / (1 + (angle / (TURNING * growth + 1e-6)) ** 4)
-    # The mean of s given u = diag(d) s + noise, for s of covariance [[1, k], [k, 1]], written out.
-    ux, uy, k = ex - dx, ey - dy, COUPLING
-    noise = NOISE**2 * square
-    xx, yy, xy = dx**2 + noise, dy**2 + noise, k * dx * dy
-    determinant = xx * yy - xy**2
-    vx, vy = (yy * ux - xy * uy) / determinant, (xx * uy - xy * ux) / determinant
-    across, down = dx * vx + k * dy * vy, k * dx * vx + dy * vy
-    across, down = ((1 + s).clamp(1 / LONGER, LONGER) ** weight for s in (across, down))
-    stretched = torch.stack([across * dx, down * dy], -1)
-    rest = _similarity(stretched[:, None], after[:, None])
-    return rest * torch.stack([across, down], -1)[:, None]
 
 
 def _least_squares(

@@ -28,6 +28,7 @@ def look_up(planes: torch.Tensor, x: torch.Tensor, y: torch.Tensor, mode: str = 
     """
     height, width = planes.shape[-2:]
     # Held inside the plane here: MPS has no padding_mode="border" before PyTorch 2.13 (pytorch/pytorch#125098).
-    positions = torch.stack([x.clamp(0, width - 1), y.clamp(0, height - 1)], -1)
-    normalised = (positions + 0.5) * positions.new_tensor([2 / width, 2 / height]) - 1
+    across = (x.clamp(0, width - 1) + 0.5).mul_(2 / width).sub_(1)
+    down = (y.clamp(0, height - 1) + 0.5).mul_(2 / height).sub_(1)
+    normalised = torch.stack([across, down], -1)
     return F.grid_sample(planes.float(), normalised, mode=mode, padding_mode="zeros", align_corners=False)
