@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
 
-IMAGE = "attentiondrag_demo.png"
-CHECKPOINT = "attentiondrag_demo.safetensors"
-SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+from scripts.graph_parts import POINTS, Spec, edit, edited, loaders, mask_image, note, points, show
+
 MASK = "attentiondrag_demo_mask.png"
-POINTS = {"version": 1, "pairs": [{"handle": [0.31, 0.404], "target": [0.42, 0.74]}]}
 TURN = {
     "version": 2,
     "pairs": [
@@ -20,54 +16,12 @@ TURN = {
     ],
 }
 
-
-@dataclass
-class Spec:
-    """One node: its type, place, inputs (a value, or (key of another node, output)) and size."""
-
-    type: str
-    at: tuple[int, int]
-    inputs: dict[str, Any] = field(default_factory=dict)
-    size: tuple[int, int] = (300, 120)
-    title: str | None = None
-
-
-def picture(at: tuple[int, int]) -> Spec:
-    return Spec("LoadImage", at, {"image": IMAGE}, (300, 330))
-
-
-def points(at: tuple[int, int], image: str, drags: dict[str, Any] | None = None, **linked: tuple[str, int]) -> Spec:
-    """A Points node with its drags, and further inputs."""
-    stored = json.dumps(drags or POINTS, separators=(",", ":"))
-    return Spec("AttentionDragPoints", at, {"image": (image, 0), "points": stored, **linked}, (420, 520))
-
-
-def show(at: tuple[int, int], title: str, source: tuple[str, int]) -> Spec:
-    return Spec("PreviewImage", at, {"images": source}, (280, 300), title)
-
-
-def note(at: tuple[int, int], size: tuple[int, int], text: str) -> Spec:
-    return Spec("MarkdownNote", at, {"text": text}, size, "Note")
-
-
 EDIT = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image"),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage",
-        (1220, 0),
-        {"images": ("edit", 0), "filename_prefix": "AttentionDrag"},
-        (420, 460),
-        "Edited",
-    ),
-    "maskimage": Spec("MaskToImage", (840, 460), {"mask": ("edit", 1)}, (200, 30)),
+    **loaders(),
+    "points": points(),
+    "edit": edit(),
+    "edited": edited((1220, 0)),
+    "maskimage": mask_image((840, 460), ("edit", 1)),
     "mask": show((1220, 520), "Mask", ("maskimage", 0)),
     "heatmap": show((1520, 520), "Heatmap", ("edit", 2)),
     "preview": show((920, 560), "Points", ("points", 2)),
@@ -84,18 +38,10 @@ EDIT = {
 }
 
 TURN_AND_BEND = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image", TURN),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
-    ),
+    **loaders(),
+    "points": points(drags=TURN),
+    "edit": edit(),
+    "edited": edited((1220, 0)),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
     "preview": show((840, 560), "Points", ("points", 2)),
     "note": note(
@@ -113,25 +59,11 @@ TURN_AND_BEND = {
 }
 
 REGION = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
+    **loaders(),
     "drawn": Spec("LoadImageMask", (0, 550), {"image": MASK, "channel": "red"}, (300, 330), "Mask"),
-    "points": points((360, 0), "image", mask=("drawn", 0)),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {
-            "model": ("model", 0),
-            "vae": ("model", 2),
-            "image": ("image", 0),
-            "points": ("points", 0),
-            "mask": ("drawn", 0),
-        },
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
-    ),
+    "points": points(mask=("drawn", 0)),
+    "edit": edit(mask=("drawn", 0)),
+    "edited": edited((1220, 0)),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
     "preview": show((840, 560), "Points", ("points", 2)),
     "note": note(
@@ -165,21 +97,13 @@ for number, name in enumerate(pictures):
 """
 
 BATCH = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
+    **loaders(),
     "text": Spec(
         "PrimitiveStringMultiline", (360, 0), {"value": json.dumps(POINTS)}, (420, 120), "Drags, written by a program"
     ),
-    "points": Spec("AttentionDragPoints", (360, 180), {"image": ("image", 0), "points": ("text", 0)}, (420, 520)),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
-    ),
+    "points": points((360, 180), ("text", 0)),
+    "edit": edit(),
+    "edited": edited((1220, 0)),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
     "preview": show((840, 460), "Points", ("points", 2)),
     "note": note(

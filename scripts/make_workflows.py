@@ -22,7 +22,8 @@ from scripts.chain_graphs import CHAIN, CHAIN_INPUTS, CHAIN_OUTPUTS, CHAIN_WIDGE
 from scripts.client import ComfyClient
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.environment import REPOSITORY, cache_directory
-from scripts.example_graphs import BATCH, EDIT, MASK, REGION, TURN_AND_BEND, Spec
+from scripts.example_graphs import BATCH, EDIT, MASK, REGION, TURN_AND_BEND
+from scripts.graph_parts import Spec
 from scripts.server import ComfyServer
 from scripts.workflow import default_value, is_widget, widget_names
 
