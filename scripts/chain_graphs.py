@@ -28,22 +28,22 @@ INSIDE = Given(("in", 0), ("in", 1), ("in", 2), ("in", 3))
 STEP_BY_STEP = {
     **loaders(),
     "points": points(),
-    "encode": encode((0, 560)),
-    "capture": Spec("AttentionDragCapture", (360, 580), {}, (320, 280)),
+    "encode": encode((0, 610)),
+    "capture": Spec("AttentionDragCapture", (360, 600), {}, (320, 200)),
     "inversion": inversion((840, 0), capture=("capture", 0)),
     "mask": mask((840, 300), image=("image", 0)),
     "apply": apply((1200, 0)),
-    "sampler": sampler((1200, 300)),
+    "sampler": sampler((1200, 430)),
     "decode": decode((1560, 0)),
     "composite": composite((1560, 110)),
-    "edited": edited((1920, 0), ("composite", 0)),
-    "maskimage": mask_image((1200, 620), ("mask", 0)),
-    "shownmask": show((1200, 700), "Mask", ("maskimage", 0)),
-    "heatmap": show((840, 620), "Heatmap", ("mask", 1)),
-    "displacement": show((1560, 700), "Displacement", ("apply", 2)),
+    "edited": edited((1920, 0), ("composite", 0), 420),
+    "maskimage": mask_image((1560, 710), ("mask", 0)),
+    "shownmask": show((1920, 520), "Mask", ("maskimage", 0)),
+    "heatmap": show((840, 680), "Heatmap", ("mask", 1)),
+    "displacement": show((1560, 350), "Displacement", ("apply", 2)),
     "note": note(
-        (360, 920),
-        (440, 200),
+        (360, 950),
+        (440, 220),
         "### AttentionDrag: step by step\n"
         "The inversion is the dear step. Moving points, `tau`, a drawn mask or the sampler's settings leaves it in "
         "ComfyUI's cache.\n\n"
@@ -55,30 +55,30 @@ STEP_BY_STEP = {
 RESTYLE = {
     **loaders(SD15),
     "points": points(),
-    "encode": encode((0, 560)),
+    "encode": encode((0, 610)),
     "describe": prompt(
-        (360, 580), "What the picture shows", "a black bird, a school and a cloud on a violet background"
+        (360, 600), "What the picture shows", "a black bird, a school and a cloud on a violet background"
     ),
     "prompt": prompt(
-        (360, 750), "What the element becomes", "a colourful parrot, a school and a cloud on a violet background"
+        (360, 770), "What the element becomes", "a colourful parrot, a school and a cloud on a violet background"
     ),
-    "negative": prompt((360, 920), "Negative", ""),
+    "negative": prompt((360, 940), "Negative", ""),
     "inversion": inversion((840, 0), positive=("describe", 0)),
-    "mask": mask((840, 300)),
+    "mask": mask((840, 300), image=("image", 0)),
     "apply": apply((1200, 0)),
     "select": Spec(
         "AttentionDragSamplerSelect",
-        (1200, 300),
+        (1200, 430),
         {"inversion": ("inversion", 0), "latent": ("apply", 0), "preserve": 0.2},
-        (300, 170),
+        (300, 190),
     ),
     "guider": Spec(
         "CFGGuider",
-        (1200, 530),
+        (1200, 690),
         {"model": ("model", 0), "positive": ("prompt", 0), "negative": ("negative", 0), "cfg": 5.0},
         (300, 110),
     ),
-    "noise": Spec("DisableNoise", (1200, 700), {}, (300, 30)),
+    "noise": Spec("DisableNoise", (1200, 860), {}, (300, 30)),
     "sampler": Spec(
         "SamplerCustomAdvanced",
         (1560, 0),
@@ -93,12 +93,12 @@ RESTYLE = {
     ),
     "decode": decode((1560, 180)),
     "composite": composite((1560, 290), keep_element=False),
-    "edited": edited((1920, 0), ("composite", 0)),
-    "heatmap": show((840, 620), "Heatmap", ("mask", 1)),
-    "displacement": show((1560, 520), "Displacement", ("apply", 2)),
+    "edited": edited((1920, 0), ("composite", 0), 420),
+    "heatmap": show((840, 680), "Heatmap", ("mask", 1)),
+    "displacement": show((1560, 570), "Displacement", ("apply", 2)),
     "note": note(
-        (0, 680),
-        (300, 330),
+        (0, 730),
+        (320, 400),
         "### AttentionDrag: move and restyle\n"
         "For a checkpoint with a text encoder. The inversion runs with a prompt that describes the picture; the "
         "way back runs with another, under ComfyUI's own guider and **SamplerCustomAdvanced**.\n\n"
@@ -108,7 +108,7 @@ RESTYLE = {
 }
 
 CHAIN = {
-    "encode": encode((0, 0), 220, INSIDE),
+    "encode": encode((0, 0), INSIDE),
     "inversion": inversion((280, 0), INSIDE),
     "mask": mask((640, 0), INSIDE, image=INSIDE.image),
     "apply": apply((1000, 0), INSIDE),

@@ -20,19 +20,19 @@ EDIT = {
     **loaders(),
     "points": points(),
     "edit": edit(),
-    "edited": edited((1220, 0)),
-    "maskimage": mask_image((840, 460), ("edit", 1)),
-    "mask": show((1220, 520), "Mask", ("maskimage", 0)),
+    "edited": edited(),
+    "maskimage": mask_image((1220, 520), ("edit", 1)),
+    "mask": show((1220, 620), "Mask", ("maskimage", 0)),
     "heatmap": show((1520, 520), "Heatmap", ("edit", 2)),
-    "preview": show((920, 560), "Points", ("points", 2)),
+    "preview": show((860, 650), "Points", ("points", 2)),
     "note": note(
-        (0, 560),
-        (780, 200),
+        (0, 610),
+        (780, 250),
         "### AttentionDrag: edit\n"
         "1. Choose a Stable Diffusion 1.x, 2.x or SDXL checkpoint and a picture.\n"
         "2. In **AttentionDrag Points**, press on what should move and drag it to where it should go.\n"
-        "3. Run. *Heatmap* and *Mask* show what the model takes to belong to the point; `tau` and `grow` on the "
-        "edit node widen or narrow it.\n\n"
+        "3. Run. *Heatmap* and *Mask* show what the model takes to belong to the point; `tau` and `grow` "
+        "widen or narrow it (*Show Advanced* in the menu of the edit node, or the button under it).\n\n"
         "The checkpoint and the picture named here are the demo's: `scripts/demo.sh --serve` puts both in place.",
     ),
 }
@@ -41,12 +41,12 @@ TURN_AND_BEND = {
     **loaders(),
     "points": points(drags=TURN),
     "edit": edit(),
-    "edited": edited((1220, 0)),
+    "edited": edited(),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
-    "preview": show((840, 560), "Points", ("points", 2)),
+    "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (0, 560),
-        (780, 230),
+        (0, 610),
+        (780, 300),
         "### AttentionDrag: turn and bend\n"
         "One handle moves. Two turn, and scale when they move apart. More bend: each place follows the handles that "
         "it belongs to.\n\n"
@@ -60,15 +60,15 @@ TURN_AND_BEND = {
 
 REGION = {
     **loaders(),
-    "drawn": Spec("LoadImageMask", (0, 550), {"image": MASK, "channel": "red"}, (300, 330), "Mask"),
+    "drawn": Spec("LoadImageMask", (0, 620), {"image": MASK, "channel": "red"}, (300, 330), "Mask"),
     "points": points(mask=("drawn", 0)),
     "edit": edit(mask=("drawn", 0)),
-    "edited": edited((1220, 0)),
+    "edited": edited(),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
-    "preview": show((840, 560), "Points", ("points", 2)),
+    "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (360, 580),
-        (440, 300),
+        (360, 620),
+        (440, 360),
         "### AttentionDrag: a mask of your own\n"
         "Edit moves the *mask* instead of what the attention finds, and the drag begins in its middle: *mask* on "
         "Points takes the drawn handle's place and keeps its way.\n\n"
@@ -103,12 +103,12 @@ BATCH = {
     ),
     "points": points((360, 180), ("text", 0)),
     "edit": edit(),
-    "edited": edited((1220, 0)),
+    "edited": edited(),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
-    "preview": show((840, 460), "Points", ("points", 2)),
+    "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (0, 560),
-        (340, 640),
+        (0, 780),
+        (780, 500),
         "### AttentionDrag: many pictures by API\n"
         "Nothing here needs the page: the drags come in as text, in shares of the picture's sides, so one text goes "
         "for pictures of all sizes. Export the graph as *graph.json* (File, Export (API)), then let a program queue "

@@ -41,7 +41,7 @@ LOADED = Given()
 def loaders(checkpoint: str = CHECKPOINT) -> dict[str, Spec]:
     return {
         "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": checkpoint}, (300, 100)),
-        "image": Spec("LoadImage", (0, 160), {"image": IMAGE}, (300, 330)),
+        "image": Spec("LoadImage", (0, 180), {"image": IMAGE}, (300, 330)),
     }
 
 
@@ -53,21 +53,21 @@ def points(at: Place = (360, 0), drags: dict[str, Any] | Link = POINTS, **linked
 
 def edit(**more: Any) -> Spec:
     linked = {name: getattr(LOADED, name) for name in ("model", "vae", "image", "points")}
-    return Spec("AttentionDragEdit", (840, 0), {**linked, **more}, (320, 400))
+    return Spec("AttentionDragEdit", (840, 0), {**linked, **more}, (320, 330))
 
 
-def encode(at: Place, width: int = 200, given: Given = LOADED) -> Spec:
-    return Spec("VAEEncode", at, {"pixels": given.image, "vae": given.vae}, (width, 50))
+def encode(at: Place, given: Given = LOADED) -> Spec:
+    return Spec("VAEEncode", at, {"pixels": given.image, "vae": given.vae}, (225, 60))
 
 
 def inversion(at: Place, given: Given = LOADED, **more: Link) -> Spec:
     linked = {"model": given.model, "latent": ("encode", 0), **more}
-    return Spec("AttentionDragInversion", at, linked, (300, 240))
+    return Spec("AttentionDragInversion", at, linked, (300, 230))
 
 
 def mask(at: Place, given: Given = LOADED, **more: Link) -> Spec:
     linked = {"inversion": ("inversion", 0), "points": given.points, **more}
-    return Spec("AttentionDragMask", at, linked, (300, 260))
+    return Spec("AttentionDragMask", at, linked, (300, 230))
 
 
 def apply(at: Place, given: Given = LOADED) -> Spec:
@@ -79,26 +79,26 @@ def apply(at: Place, given: Given = LOADED) -> Spec:
         "image": given.image,
         "vae": given.vae,
     }
-    return Spec("AttentionDragApply", at, linked, (300, 240))
+    return Spec("AttentionDragApply", at, linked, (300, 300))
 
 
 def sampler(at: Place, given: Given = LOADED) -> Spec:
     linked = {"model": given.model, "inversion": ("inversion", 0), "latent": ("apply", 0)}
-    return Spec("AttentionDragSampler", at, linked, (300, 260))
+    return Spec("AttentionDragSampler", at, linked, (300, 290))
 
 
 def decode(at: Place, given: Given = LOADED) -> Spec:
-    return Spec("VAEDecode", at, {"samples": ("sampler", 0), "vae": given.vae}, (220, 50))
+    return Spec("VAEDecode", at, {"samples": ("sampler", 0), "vae": given.vae}, (225, 60))
 
 
 def composite(at: Place, given: Given = LOADED, **more: Any) -> Spec:
     linked = {"source": given.image, "edited": ("decode", 0), "dragged": ("apply", 0), **more}
-    return Spec("AttentionDragComposite", at, linked, (300, 190))
+    return Spec("AttentionDragComposite", at, linked, (300, 180))
 
 
-def edited(at: Place, source: Link = ("edit", 0)) -> Spec:
+def edited(at: Place = (1220, 0), source: Link = ("edit", 0), width: int = 580) -> Spec:
     """Saves the edit."""
-    return Spec("SaveImage", at, {"images": source, "filename_prefix": "AttentionDrag"}, (420, 460), "Edited")
+    return Spec("SaveImage", at, {"images": source, "filename_prefix": "AttentionDrag"}, (width, 460), "Edited")
 
 
 def show(at: Place, title: str, source: Link) -> Spec:
@@ -106,7 +106,7 @@ def show(at: Place, title: str, source: Link) -> Spec:
 
 
 def mask_image(at: Place, source: Link) -> Spec:
-    return Spec("MaskToImage", at, {"mask": source}, (200, 30))
+    return Spec("MaskToImage", at, {"mask": source}, (280, 40))
 
 
 def prompt(at: Place, title: str, text: str) -> Spec:

@@ -217,16 +217,16 @@ def _node(spec: Spec, number: int, info: dict[str, Any] | None) -> dict[str, Any
 
 
 def _widget_values(spec: Spec, info: dict[str, Any]) -> list[Any]:
-    values, previous = [], None
+    values, kind = [], None
     for name in widget_names(info):
-        if name is None:  # what the front end adds: the mode of a seed, the upload button of an image
-            values.append("image" if previous == "image" else "fixed")
+        if name is None:  # what the front end adds: the mode of a seed, the button that uploads an image
+            values.append("fixed" if kind == "INT" else "image")
             continue
         spec_of_input = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name]
         given = spec.inputs.get(name)
         # A linked widget keeps a value under its link.
         values.append(default_value(spec_of_input) if given is None or isinstance(given, tuple) else given)
-        previous = name
+        kind = spec_of_input[0]
     return values
 
 
