@@ -7,6 +7,7 @@ import json
 from scripts.graph_parts import POINTS, Spec, edit, edited, loaders, mask_image, note, points, show
 
 MASK = "attentiondrag_demo_mask.png"
+PLATE = "attentiondrag_demo_plate.png"
 TURN = {
     "version": 2,
     "pairs": [
@@ -62,13 +63,14 @@ REGION = {
     **loaders(),
     "drawn": Spec("LoadImageMask", (0, 620), {"image": MASK, "channel": "red"}, (300, 330), "Mask"),
     "points": points(mask=("drawn", 0)),
-    "edit": edit(mask=("drawn", 0)),
+    "plate": Spec("LoadImage", (360, 620), {"image": PLATE}, (300, 330), "Clean plate"),
+    "edit": edit(mask=("drawn", 0), clean_plate=("plate", 0)),
     "edited": edited(),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
     "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (360, 620),
-        (440, 360),
+        (700, 730),
+        (460, 340),
         "### AttentionDrag: a mask of your own\n"
         "Edit moves the *mask* instead of what the attention finds, and the drag begins in its middle: *mask* on "
         "Points takes the drawn handle's place and keeps its way.\n\n"
@@ -76,7 +78,9 @@ REGION = {
         "- Or let a segmenter find it: *handles* of Points go into *positive_coords* of **SAM3 Detect**, its mask "
         "comes back here.\n"
         "- To mend what the attention finds instead, link it to **AttentionDrag Mask** (add, subtract, intersect).\n\n"
-        "Checkpoint, picture and mask are the demo's: `scripts/demo.sh --serve` puts them in place.",
+        "The *clean plate* is a picture of what is behind, of the same size: another shot, or a painted one. It shows "
+        "where the element was. Unlink it, and the background around is continued.\n\n"
+        "Checkpoint, picture, mask and plate are the demo's: `scripts/demo.sh --serve` puts them in place.",
     ),
 }
 
