@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from ._kept import keep_results
 from .apply import AttentionDragApply
 from .capture import AttentionDragCapture
 from .composite import AttentionDragComposite
@@ -18,6 +19,9 @@ from .sampler import AttentionDragSampler, AttentionDragSamplerSelect
 
 class AttentionDragExtension(ComfyExtension):
     """All nodes of the pack, in the order of use; last, in no menu, what Edit expands into."""
+
+    async def on_load(self) -> None:
+        await keep_results((AttentionDragEditInvert.__name__, AttentionDragEditMove.__name__))
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [

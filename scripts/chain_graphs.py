@@ -2,66 +2,48 @@
 
 from __future__ import annotations
 
-from scripts.example_graphs import CHECKPOINT, SD15, Spec, note, picture, points, show
+from scripts.graph_parts import (
+    Given,
+    Spec,
+    apply,
+    composite,
+    decode,
+    edited,
+    encode,
+    inversion,
+    loaders,
+    mask,
+    mask_image,
+    note,
+    points,
+    prompt,
+    sampler,
+    show,
+)
+
+SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+INSIDE = Given(("in", 0), ("in", 1), ("in", 2), ("in", 3))
+"""What a subgraph's own side gives."""
 
 STEP_BY_STEP = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image"),
-    "encode": Spec("VAEEncode", (0, 560), {"pixels": ("image", 0), "vae": ("model", 2)}, (200, 50)),
-    "capture": Spec("AttentionDragCapture", (360, 580), {}, (320, 280)),
-    "inversion": Spec(
-        "AttentionDragInversion",
-        (840, 0),
-        {"model": ("model", 0), "latent": ("encode", 0), "capture": ("capture", 0)},
-        (300, 240),
-    ),
-    "mask": Spec(
-        "AttentionDragMask",
-        (840, 300),
-        {"inversion": ("inversion", 0), "points": ("points", 0), "image": ("image", 0)},
-        (300, 260),
-    ),
-    "apply": Spec(
-        "AttentionDragApply",
-        (1200, 0),
-        {
-            "model": ("model", 0),
-            "inversion": ("inversion", 0),
-            "points": ("points", 0),
-            "mask": ("mask", 0),
-            "image": ("image", 0),
-            "vae": ("model", 2),
-        },
-        (300, 240),
-    ),
-    "sampler": Spec(
-        "AttentionDragSampler",
-        (1200, 300),
-        {"model": ("model", 0), "inversion": ("inversion", 0), "latent": ("apply", 0)},
-        (300, 260),
-    ),
-    "decode": Spec("VAEDecode", (1560, 0), {"samples": ("sampler", 0), "vae": ("model", 2)}, (220, 50)),
-    "composite": Spec(
-        "AttentionDragComposite",
-        (1560, 110),
-        {"source": ("image", 0), "edited": ("decode", 0), "dragged": ("apply", 0)},
-        (300, 190),
-    ),
-    "edited": Spec(
-        "SaveImage",
-        (1920, 0),
-        {"images": ("composite", 0), "filename_prefix": "AttentionDrag"},
-        (420, 460),
-        "Edited",
-    ),
-    "maskimage": Spec("MaskToImage", (1200, 620), {"mask": ("mask", 0)}, (200, 30)),
-    "shownmask": show((1200, 700), "Mask", ("maskimage", 0)),
-    "heatmap": show((840, 620), "Heatmap", ("mask", 1)),
-    "displacement": show((1560, 700), "Displacement", ("apply", 2)),
+    **loaders(),
+    "points": points(),
+    "encode": encode((0, 610)),
+    "capture": Spec("AttentionDragCapture", (360, 600), {}, (320, 200)),
+    "inversion": inversion((840, 0), capture=("capture", 0)),
+    "mask": mask((840, 300), image=("image", 0)),
+    "apply": apply((1200, 0)),
+    "sampler": sampler((1200, 430)),
+    "decode": decode((1560, 0)),
+    "composite": composite((1560, 110)),
+    "edited": edited((1920, 0), ("composite", 0), 420),
+    "maskimage": mask_image((1560, 710), ("mask", 0)),
+    "shownmask": show((1920, 520), "Mask", ("maskimage", 0)),
+    "heatmap": show((840, 680), "Heatmap", ("mask", 1)),
+    "displacement": show((1560, 350), "Displacement", ("apply", 2)),
     "note": note(
-        (360, 920),
-        (440, 200),
+        (360, 950),
+        (440, 220),
         "### AttentionDrag: step by step\n"
         "The inversion is the dear step. Moving points, `tau`, a drawn mask or the sampler's settings leaves it in "
         "ComfyUI's cache.\n\n"
@@ -71,58 +53,32 @@ STEP_BY_STEP = {
 }
 
 RESTYLE = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": SD15}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image"),
-    "encode": Spec("VAEEncode", (0, 560), {"pixels": ("image", 0), "vae": ("model", 2)}, (200, 50)),
-    "describe": Spec(
-        "CLIPTextEncode",
-        (360, 580),
-        {"clip": ("model", 1), "text": "a black bird, a school and a cloud on a violet background"},
-        (400, 110),
-        "What the picture shows",
+    **loaders(SD15),
+    "points": points(),
+    "encode": encode((0, 610)),
+    "describe": prompt(
+        (360, 600), "What the picture shows", "a black bird, a school and a cloud on a violet background"
     ),
-    "prompt": Spec(
-        "CLIPTextEncode",
-        (360, 750),
-        {"clip": ("model", 1), "text": "a colourful parrot, a school and a cloud on a violet background"},
-        (400, 110),
-        "What the element becomes",
+    "prompt": prompt(
+        (360, 770), "What the element becomes", "a colourful parrot, a school and a cloud on a violet background"
     ),
-    "negative": Spec("CLIPTextEncode", (360, 920), {"clip": ("model", 1), "text": ""}, (400, 110), "Negative"),
-    "inversion": Spec(
-        "AttentionDragInversion",
-        (840, 0),
-        {"model": ("model", 0), "latent": ("encode", 0), "positive": ("describe", 0)},
-        (300, 240),
-    ),
-    "mask": Spec("AttentionDragMask", (840, 300), {"inversion": ("inversion", 0), "points": ("points", 0)}, (300, 260)),
-    "apply": Spec(
-        "AttentionDragApply",
-        (1200, 0),
-        {
-            "model": ("model", 0),
-            "inversion": ("inversion", 0),
-            "points": ("points", 0),
-            "mask": ("mask", 0),
-            "image": ("image", 0),
-            "vae": ("model", 2),
-        },
-        (300, 240),
-    ),
+    "negative": prompt((360, 940), "Negative", ""),
+    "inversion": inversion((840, 0), positive=("describe", 0)),
+    "mask": mask((840, 300), image=("image", 0)),
+    "apply": apply((1200, 0)),
     "select": Spec(
         "AttentionDragSamplerSelect",
-        (1200, 300),
+        (1200, 430),
         {"inversion": ("inversion", 0), "latent": ("apply", 0), "preserve": 0.2},
-        (300, 170),
+        (300, 190),
     ),
     "guider": Spec(
         "CFGGuider",
-        (1200, 530),
+        (1200, 690),
         {"model": ("model", 0), "positive": ("prompt", 0), "negative": ("negative", 0), "cfg": 5.0},
         (300, 110),
     ),
-    "noise": Spec("DisableNoise", (1200, 700), {}, (300, 30)),
+    "noise": Spec("DisableNoise", (1200, 860), {}, (300, 30)),
     "sampler": Spec(
         "SamplerCustomAdvanced",
         (1560, 0),
@@ -135,25 +91,14 @@ RESTYLE = {
         },
         (300, 120),
     ),
-    "decode": Spec("VAEDecode", (1560, 180), {"samples": ("sampler", 0), "vae": ("model", 2)}, (220, 50)),
-    "composite": Spec(
-        "AttentionDragComposite",
-        (1560, 290),
-        {"source": ("image", 0), "edited": ("decode", 0), "dragged": ("apply", 0), "keep_element": False},
-        (300, 190),
-    ),
-    "edited": Spec(
-        "SaveImage",
-        (1920, 0),
-        {"images": ("composite", 0), "filename_prefix": "AttentionDrag"},
-        (420, 460),
-        "Edited",
-    ),
-    "heatmap": show((840, 620), "Heatmap", ("mask", 1)),
-    "displacement": show((1560, 520), "Displacement", ("apply", 2)),
+    "decode": decode((1560, 180)),
+    "composite": composite((1560, 290), keep_element=False),
+    "edited": edited((1920, 0), ("composite", 0), 420),
+    "heatmap": show((840, 680), "Heatmap", ("mask", 1)),
+    "displacement": show((1560, 570), "Displacement", ("apply", 2)),
     "note": note(
-        (0, 680),
-        (300, 330),
+        (0, 730),
+        (320, 400),
         "### AttentionDrag: move and restyle\n"
         "For a checkpoint with a text encoder. The inversion runs with a prompt that describes the picture; the "
         "way back runs with another, under ComfyUI's own guider and **SamplerCustomAdvanced**.\n\n"
@@ -163,44 +108,15 @@ RESTYLE = {
 }
 
 CHAIN = {
-    "encode": Spec("VAEEncode", (0, 0), {"pixels": ("in", 2), "vae": ("in", 1)}, (220, 50)),
-    "inversion": Spec(
-        "AttentionDragInversion", (280, 0), {"model": ("in", 0), "latent": ("encode", 0)}, (300, 240)
-    ),
-    "mask": Spec(
-        "AttentionDragMask",
-        (640, 0),
-        {"inversion": ("inversion", 0), "points": ("in", 3), "image": ("in", 2)},
-        (300, 260),
-    ),
-    "apply": Spec(
-        "AttentionDragApply",
-        (1000, 0),
-        {
-            "model": ("in", 0),
-            "inversion": ("inversion", 0),
-            "points": ("in", 3),
-            "mask": ("mask", 0),
-            "image": ("in", 2),
-            "vae": ("in", 1),
-        },
-        (300, 240),
-    ),
-    "sampler": Spec(
-        "AttentionDragSampler",
-        (1360, 0),
-        {"model": ("in", 0), "inversion": ("inversion", 0), "latent": ("apply", 0)},
-        (300, 260),
-    ),
-    "decode": Spec("VAEDecode", (1720, 0), {"samples": ("sampler", 0), "vae": ("in", 1)}, (220, 50)),
-    "composite": Spec(
-        "AttentionDragComposite",
-        (2000, 0),
-        {"source": ("in", 2), "edited": ("decode", 0), "dragged": ("apply", 0)},
-        (300, 190),
-    ),
+    "encode": encode((0, 0), INSIDE),
+    "inversion": inversion((280, 0), INSIDE),
+    "mask": mask((640, 0), INSIDE, image=INSIDE.image),
+    "apply": apply((1000, 0), INSIDE),
+    "sampler": sampler((1360, 0), INSIDE),
+    "decode": decode((1720, 0), INSIDE),
+    "composite": composite((2000, 0), INSIDE),
 }
-"""The long chain; "in" is the subgraph's own side."""
+"""The long chain in a subgraph."""
 
 CHAIN_INPUTS = (("model", "MODEL"), ("vae", "VAE"), ("image", "IMAGE"), ("points", "DRAG_POINTS"))
 CHAIN_OUTPUTS = (("image", "composite", 0), ("mask", "mask", 0), ("heatmap", "mask", 1), ("displacement", "apply", 2))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
-from typing import Any
 
-IMAGE = "attentiondrag_demo.png"
-CHECKPOINT = "attentiondrag_demo.safetensors"
-SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+from scripts.graph_parts import POINTS, Spec, edit, edited, loaders, mask_image, note, points, show
+
 MASK = "attentiondrag_demo_mask.png"
-POINTS = {"version": 1, "pairs": [{"handle": [0.31, 0.404], "target": [0.42, 0.74]}]}
+PLATE = "attentiondrag_demo_plate.png"
 TURN = {
     "version": 2,
     "pairs": [
@@ -20,87 +17,37 @@ TURN = {
     ],
 }
 
-
-@dataclass
-class Spec:
-    """One node: its type, place, inputs (a value, or (key of another node, output)) and size."""
-
-    type: str
-    at: tuple[int, int]
-    inputs: dict[str, Any] = field(default_factory=dict)
-    size: tuple[int, int] = (300, 120)
-    title: str | None = None
-
-
-def picture(at: tuple[int, int]) -> Spec:
-    return Spec("LoadImage", at, {"image": IMAGE}, (300, 330))
-
-
-def points(at: tuple[int, int], image: str, drags: dict[str, Any] | None = None, **linked: tuple[str, int]) -> Spec:
-    """A Points node with its drags, and further inputs."""
-    stored = json.dumps(drags or POINTS, separators=(",", ":"))
-    return Spec("AttentionDragPoints", at, {"image": (image, 0), "points": stored, **linked}, (420, 520))
-
-
-def show(at: tuple[int, int], title: str, source: tuple[str, int]) -> Spec:
-    return Spec("PreviewImage", at, {"images": source}, (280, 300), title)
-
-
-def note(at: tuple[int, int], size: tuple[int, int], text: str) -> Spec:
-    return Spec("MarkdownNote", at, {"text": text}, size, "Note")
-
-
 EDIT = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image"),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage",
-        (1220, 0),
-        {"images": ("edit", 0), "filename_prefix": "AttentionDrag"},
-        (420, 460),
-        "Edited",
-    ),
-    "maskimage": Spec("MaskToImage", (840, 460), {"mask": ("edit", 1)}, (200, 30)),
-    "mask": show((1220, 520), "Mask", ("maskimage", 0)),
+    **loaders(),
+    "points": points(),
+    "edit": edit(),
+    "edited": edited(),
+    "maskimage": mask_image((1220, 520), ("edit", 1)),
+    "mask": show((1220, 620), "Mask", ("maskimage", 0)),
     "heatmap": show((1520, 520), "Heatmap", ("edit", 2)),
-    "preview": show((920, 560), "Points", ("points", 2)),
+    "preview": show((860, 650), "Points", ("points", 2)),
     "note": note(
-        (0, 560),
-        (780, 200),
+        (0, 610),
+        (780, 250),
         "### AttentionDrag: edit\n"
         "1. Choose a Stable Diffusion 1.x, 2.x or SDXL checkpoint and a picture.\n"
         "2. In **AttentionDrag Points**, press on what should move and drag it to where it should go.\n"
-        "3. Run. *Heatmap* and *Mask* show what the model takes to belong to the point; `tau` and `grow` on the "
-        "edit node widen or narrow it.\n\n"
+        "3. Run. *Heatmap* and *Mask* show what the model takes to belong to the point; `tau` and `grow` "
+        "widen or narrow it (*Show Advanced* in the menu of the edit node, or the button under it).\n\n"
         "The checkpoint and the picture named here are the demo's: `scripts/demo.sh --serve` puts both in place.",
     ),
 }
 
 TURN_AND_BEND = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "points": points((360, 0), "image", TURN),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
-    ),
+    **loaders(),
+    "points": points(drags=TURN),
+    "edit": edit(),
+    "edited": edited(),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
-    "preview": show((840, 560), "Points", ("points", 2)),
+    "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (0, 560),
-        (780, 230),
+        (0, 610),
+        (780, 300),
         "### AttentionDrag: turn and bend\n"
         "One handle moves. Two turn, and scale when they move apart. More bend: each place follows the handles that "
         "it belongs to.\n\n"
@@ -113,30 +60,17 @@ TURN_AND_BEND = {
 }
 
 REGION = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
-    "drawn": Spec("LoadImageMask", (0, 550), {"image": MASK, "channel": "red"}, (300, 330), "Mask"),
-    "points": points((360, 0), "image", mask=("drawn", 0)),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {
-            "model": ("model", 0),
-            "vae": ("model", 2),
-            "image": ("image", 0),
-            "points": ("points", 0),
-            "mask": ("drawn", 0),
-        },
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
-    ),
+    **loaders(),
+    "drawn": Spec("LoadImageMask", (0, 620), {"image": MASK, "channel": "red"}, (300, 330), "Mask"),
+    "points": points(mask=("drawn", 0)),
+    "plate": Spec("LoadImage", (360, 620), {"image": PLATE}, (300, 330), "Clean plate"),
+    "edit": edit(mask=("drawn", 0), clean_plate=("plate", 0)),
+    "edited": edited(),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
-    "preview": show((840, 560), "Points", ("points", 2)),
+    "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (360, 580),
-        (440, 300),
+        (700, 730),
+        (460, 340),
         "### AttentionDrag: a mask of your own\n"
         "Edit moves the *mask* instead of what the attention finds, and the drag begins in its middle: *mask* on "
         "Points takes the drawn handle's place and keeps its way.\n\n"
@@ -144,7 +78,9 @@ REGION = {
         "- Or let a segmenter find it: *handles* of Points go into *positive_coords* of **SAM3 Detect**, its mask "
         "comes back here.\n"
         "- To mend what the attention finds instead, link it to **AttentionDrag Mask** (add, subtract, intersect).\n\n"
-        "Checkpoint, picture and mask are the demo's: `scripts/demo.sh --serve` puts them in place.",
+        "The *clean plate* is a picture of what is behind, of the same size: another shot, or a painted one. It shows "
+        "where the element was. Unlink it, and the background around is continued.\n\n"
+        "Checkpoint, picture, mask and plate are the demo's: `scripts/demo.sh --serve` puts them in place.",
     ),
 }
 
@@ -165,26 +101,18 @@ for number, name in enumerate(pictures):
 """
 
 BATCH = {
-    "model": Spec("CheckpointLoaderSimple", (0, 0), {"ckpt_name": CHECKPOINT}, (300, 100)),
-    "image": picture((0, 160)),
+    **loaders(),
     "text": Spec(
         "PrimitiveStringMultiline", (360, 0), {"value": json.dumps(POINTS)}, (420, 120), "Drags, written by a program"
     ),
-    "points": Spec("AttentionDragPoints", (360, 180), {"image": ("image", 0), "points": ("text", 0)}, (420, 520)),
-    "edit": Spec(
-        "AttentionDragEdit",
-        (840, 0),
-        {"model": ("model", 0), "vae": ("model", 2), "image": ("image", 0), "points": ("points", 0)},
-        (320, 400),
-    ),
-    "edited": Spec(
-        "SaveImage", (1220, 0), {"images": ("edit", 0), "filename_prefix": "AttentionDrag"}, (420, 460), "Edited"
-    ),
+    "points": points((360, 180), ("text", 0)),
+    "edit": edit(),
+    "edited": edited(),
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
-    "preview": show((840, 460), "Points", ("points", 2)),
+    "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (0, 560),
-        (340, 640),
+        (0, 780),
+        (780, 500),
         "### AttentionDrag: many pictures by API\n"
         "Nothing here needs the page: the drags come in as text, in shares of the picture's sides, so one text goes "
         "for pictures of all sizes. Export the graph as *graph.json* (File, Export (API)), then let a program queue "

@@ -15,14 +15,16 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
 
 from scripts.base_directory import make_base_directory
 from scripts.chain_graphs import CHAIN, CHAIN_INPUTS, CHAIN_OUTPUTS, CHAIN_WIDGETS, RESTYLE, STEP_BY_STEP
 from scripts.client import ComfyClient
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.environment import REPOSITORY, cache_directory
-from scripts.example_graphs import BATCH, EDIT, MASK, REGION, TURN_AND_BEND, Spec
+from scripts.example_graphs import BATCH, EDIT, MASK, PLATE, REGION, TURN_AND_BEND
+from scripts.graph_parts import IMAGE, Spec
 from scripts.server import ComfyServer
 from scripts.workflow import default_value, is_widget, widget_names
 
@@ -173,6 +175,21 @@ def drawn_mask(size: tuple[int, int] = (256, 256)) -> Image.Image:
     return mask
 
 
+def clean_plate(picture: Image.Image) -> Image.Image:
+    """The demo picture without its bird: the ground, a cubic in x and y fitted to what isn't an object, goes on."""
+    values = np.asarray(picture.convert("RGB")).astype(float).reshape(-1, 3)
+    y, x = np.mgrid[: picture.height, : picture.width] / max(picture.size) - 0.5
+    terms = np.stack([x**i * y**j for i in range(4) for j in range(4 - i)], -1).reshape(len(values), -1)
+    ground, off = np.ones(len(values), bool), np.zeros(len(values))
+    for _ in range(12):
+        fitted = terms @ np.linalg.lstsq(terms[ground], values[ground], rcond=None)[0]
+        off = abs(fitted - values).max(-1)
+        ground = off < max(4.0, 2.5 * float(np.median(off[ground])))
+    smooth = Image.fromarray(fitted.clip(0, 255).round().astype(np.uint8).reshape(*x.shape, 3))
+    bird = drawn_mask(picture.size).convert("L").filter(ImageFilter.MaxFilter(13))
+    return Image.composite(smooth, picture.convert("RGB"), bird)
+
+
 def _node(spec: Spec, number: int, info: dict[str, Any] | None) -> dict[str, Any]:
     node: dict[str, Any] = {
         "id": number,
@@ -216,16 +233,16 @@ def _node(spec: Spec, number: int, info: dict[str, Any] | None) -> dict[str, Any
 
 
 def _widget_values(spec: Spec, info: dict[str, Any]) -> list[Any]:
-    values, previous = [], None
+    values, kind = [], None
     for name in widget_names(info):
-        if name is None:  # what the front end adds: the mode of a seed, the upload button of an image
-            values.append("image" if previous == "image" else "fixed")
+        if name is None:  # what the front end adds: the mode of a seed, the button that uploads an image
+            values.append("fixed" if kind == "INT" else "image")
             continue
         spec_of_input = {**info["input"].get("required", {}), **info["input"].get("optional", {})}[name]
         given = spec.inputs.get(name)
         # A linked widget keeps a value under its link.
         values.append(default_value(spec_of_input) if given is None or isinstance(given, tuple) else given)
-        previous = name
+        kind = spec_of_input[0]
     return values
 
 
@@ -238,7 +255,10 @@ def main() -> None:
         path = REPOSITORY / "example_workflows" / f"{name}.json"
         _write(path, workflow(name, specs, object_info))
     _write(REPOSITORY / "subgraphs" / f"{BLUEPRINT}.json", blueprint(object_info))
-    drawn_mask().save(REPOSITORY / "example_workflows" / MASK, optimize=True)
+    folder = REPOSITORY / "example_workflows"
+    drawn_mask().save(folder / MASK, optimize=True)
+    with Image.open(folder / IMAGE) as picture:
+        clean_plate(picture).save(folder / PLATE, optimize=True)
 
 
 def _write(path: Path, data: dict[str, Any]) -> None:

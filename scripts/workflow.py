@@ -48,7 +48,7 @@ def widget_names(info: dict[str, Any], groups: tuple[str, ...] = ("required", "o
     """
     names: list[str | None] = []
     for group in groups:
-        inputs = info["input"].get(group, {})
+        inputs, uploads = info["input"].get(group, {}), False
         for name in info.get("input_order", {}).get(group, inputs):
             kind, options = inputs[name][0], (inputs[name] + [{}])[1]
             if not is_widget(inputs[name]):
@@ -58,8 +58,9 @@ def widget_names(info: dict[str, Any], groups: tuple[str, ...] = ("required", "o
             is_seed = kind == "INT" and name in ("seed", "noise_seed")
             if options.get("control_after_generate", is_seed):
                 names.append(None)
-            if options.get("image_upload"):
-                names.append(None)
+            uploads = uploads or bool(options.get("image_upload"))
+        # The button for a file comes after all others that are required.
+        names += [None] * uploads
     return names
 
 

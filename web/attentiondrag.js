@@ -1,15 +1,17 @@
 /**
- * Gives the AttentionDragPoints node its picker. ComfyUI imports every file below this folder; this one alone does
- * anything when it is imported. page/ knows ComfyUI, picker/ would run in any page.
+ * Gives the AttentionDragPoints node its picker, and hides what is rarely set on all nodes. ComfyUI imports every file
+ * below this folder; this one alone does anything when it is imported. page/ knows ComfyUI, picker/ would run in any page.
  */
 
+import { hideAdvanced, showWhatIsSet } from "./page/advanced.js";
 import { attach } from "./page/attach.js";
 import { app } from "./page/comfyui.js";
 import { listenToRuns } from "./page/runs.js";
 import { loadStyles } from "./page/styles.js";
 import { loadWords } from "./page/words.js";
 
-const NODE = "AttentionDragPoints";
+const PACK = "AttentionDrag";
+const POINTS_NODE = "AttentionDragPoints";
 
 app.registerExtension({
   name: "attentiondrag.picker",
@@ -18,6 +20,10 @@ app.registerExtension({
     await Promise.all([loadStyles(), loadWords()]);
   },
   nodeCreated(node) {
-    if (node.comfyClass === NODE) attach(node);
+    if (node.comfyClass?.startsWith(PACK)) hideAdvanced(node);
+    if (node.comfyClass === POINTS_NODE) attach(node);
+  },
+  loadedGraphNode(node) {
+    if (node.comfyClass?.startsWith(PACK)) showWhatIsSet(node);
   },
 });

@@ -44,13 +44,15 @@ def parse_points(text: str) -> DragPoints:
             number, a handle or click outside the image, a radius that is not positive, a group, motion or kind that
             there is not. The message names the drag or click (counted from 1) and the value.
     """
+    if isinstance(text, str) and not text.strip():
+        raise _none_drawn()
     try:
         data = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         shown = text if isinstance(text, str) else repr(text)
         raise InputError(
             "points",
-            f"not valid JSON ({error}): {_short(shown)}",
+            f'"{_short(shown)}" is not valid JSON ({error}).',
             "Draw the drags again in the picker, or paste text like "
             '{"version": 1, "pairs": [{"handle": [0.3, 0.5], "target": [0.6, 0.5]}]}.',
         ) from error
@@ -95,7 +97,7 @@ def points_from_data(data: Any) -> DragPoints:
         raise _newer("'clicks'")
     pairs = _list(data.get("pairs"), "pairs", "drags", MAX_PAIRS)
     if not pairs:
-        raise InputError("points", "there are no drags.", "Draw at least one, from the handle to its target.")
+        raise _none_drawn()
     clicks = data.get("clicks")
     clicks = [] if clicks is None else _list(clicks, "clicks", "clicks", MAX_CLICKS)
     return DragPoints(
@@ -221,6 +223,10 @@ def _point(name: str, end: str, data: Mapping[str, Any]) -> Point:
     if not isinstance(value, (list, tuple)) or len(value) != 2 or not all(_is_number(v) for v in value):
         raise InputError("points", f"{name}: the {called} is {_short(repr(value))}.", "Use two finite numbers, [x, y].")
     return float(value[0]), float(value[1])
+
+
+def _none_drawn() -> InputError:
+    return InputError("points", "there are no drags.", "Draw at least one, from the handle to its target.")
 
 
 def _newer(what: str) -> InputError:

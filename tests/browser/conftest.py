@@ -18,12 +18,14 @@ from scripts.base_directory import BaseDirectory, make_base_directory
 from scripts.chromium import launch
 from scripts.comfy_page import ComfyPage
 from scripts.comfyui import find_comfyui, unpack_comfyui
+from scripts.demo import WORKFLOWS, install
 from scripts.server import ComfyServer
 from tests.browser.bench import Bench, open_bench, picture
 from tests.browser.frontends import newest_frontend
 from tests.comfy.graphs import CHECKPOINT
 from tests.comfy.tiny_checkpoint import write_checkpoint
 
+PROBES = Path(__file__).resolve().parents[1] / "comfy" / "probe_nodes"
 ODD_NAME = "we'ird \"<script>window.hacked=1<_script>\" é名.png"
 EVERYWHERE = [(end, vue) for end in ("pinned", "newest") for vue in (False, True)]
 IDS = [f"{end}-{'vue' if vue else 'canvas'}" for end, vue in EVERYWHERE]
@@ -54,13 +56,15 @@ def bench(browser: Browser) -> Iterator[Callable[..., Bench]]:
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> BaseDirectory:
-    """Pictures of two sizes and a checkpoint that takes seconds."""
-    base = make_base_directory(tmp_path_factory.mktemp("browser"))
+    """Pictures of two sizes, those of the templates, a checkpoint that takes seconds, and a stranger's nodes."""
+    base = make_base_directory(tmp_path_factory.mktemp("browser"), packs=[PROBES])
     write_checkpoint(base.checkpoints / CHECKPOINT)
     for name, size in (("wide.png", (128, 64)), ("tall.png", (64, 96)), (ODD_NAME, (80, 80))):
         scene = Image.new("RGB", size, (60, 120, 160))
         ImageDraw.Draw(scene).ellipse((size[0] // 4, size[1] // 4, size[0] // 2, size[1] // 2), fill=(220, 90, 40))
         scene.save(base.input / name)
+    for source in WORKFLOWS.glob("*.png"):
+        install(source, base.input / source.name)
     return base
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scripts.comfy_page import ComfyPage
-from tests.browser.conftest import ODD_NAME
+from tests.browser.conftest import ODD_NAME, FrontEnds
 from tests.browser.contrast import measure
 from tests.comfy.graphs import CHECKPOINT
 
@@ -307,6 +307,39 @@ def test_mask_and_heatmap_are_there_after_a_reload(pinned: ComfyPage):
     pinned.page.wait_for_selector('[data-notice="stale"]')
 
 
+_WAIT_BEFORE_SAVING = """(file) => {
+  const find = (type) => app.graph.nodes.find((node) => node.type === type);
+  const wait = LiteGraph.createNode("ProbeWait");
+  wait.pos = [1180, 400];
+  app.graph.add(wait);
+  wait.widgets.find((widget) => widget.name === "file").value = file;
+  find("AttentionDragEdit").connect(0, wait, 0);
+  wait.connect(0, find("SaveImage"), 0);
+}"""
+
+
+def test_mask_is_there_after_a_reload_in_the_middle_of_a_run(front_ends: FrontEnds, pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.4, 0.45), (0.65, 0.85))
+    pinned.page.evaluate(_WAIT_BEFORE_SAVING, "go")
+    go = front_ends.base.input / "go"
+    pinned.run_until_overlay()
+    # ComfyUI looks for changes after the user has done something.
+    pinned.page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
+    pinned.wait_until_kept("ProbeWait")
+    pinned.load()
+    pinned.wait_for_picture()
+    running = pinned.page.evaluate("async () => (await (await fetch('/queue')).json()).queue_running.length")
+    assert running == 1, "the run has ended: this tests nothing"
+    assert pinned.page.locator('.ad-overlay[data-showing="mask"]').count() == 0
+    go.touch()
+    try:
+        pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]')
+    finally:
+        go.unlink()
+    assert pinned.page.locator('[data-notice="stale"]').count() == 0
+
+
 def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: ComfyPage):
     pinned.build("wide.png", CHECKPOINT)
     pinned.drag((0.45, 0.3), (0.6, 0.85))
@@ -387,3 +420,43 @@ def test_the_server_refuses_broken_text_with_words_for_a_user(pinned: ComfyPage)
     )
     assert answer[0] == 400
     assert "drag 1 has no target" in json.dumps(json.loads(answer[1]))
+
+
+@pytest.mark.parametrize("end", ["pinned", "newest"])
+def test_what_is_rarely_set_shows_on_demand(front_ends: FrontEnds, end: str):
+    comfy = front_ends.page(end)
+    comfy.render_with(False)
+    comfy.build("wide.png")
+    shown = """() => {
+      const node = app.graph.nodes.find((one) => one.type === "AttentionDragEdit");
+      const visible = node.widgets.filter((one) => node.isWidgetVisible(one));
+      const rows = visible.map((one) => one.y);
+      const gaps = rows.slice(1).map((y, at) => y - rows[at]);
+      return { names: visible.map((one) => one.name), lowest: Math.max(...rows) + 20, gaps, height: node.size[1] };
+    }"""
+    drawn = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    edit = "app.graph.nodes.find((one) => one.type === 'AttentionDragEdit')"
+    comfy.page.evaluate("() => void app.graph.add(LiteGraph.createNode('AttentionDragEdit'))")
+    comfy.page.evaluate(f"() => {{ {edit}.pos = [890, 60]; app.canvas.setDirty(true, true) }}")
+    comfy.page.evaluate(drawn)
+    few = comfy.page.evaluate(shown)
+    assert few["names"] == ["strength", "seed", "motion"]
+    assert set(few["gaps"]) == {24}, "room is kept for what is hidden"
+    assert few["lowest"] < few["height"] < few["lowest"] + 40
+
+    # Its own menu's entry does this.
+    comfy.page.evaluate(f"() => {edit}.toggleAdvanced()")
+    comfy.page.evaluate(drawn)
+    many = comfy.page.evaluate(shown)
+    assert len(many["names"]) > 10
+    assert set(many["gaps"]) == {24}
+    assert many["lowest"] < many["height"]
+    comfy.page.evaluate(f"() => {edit}.toggleAdvanced()")
+
+    # What somebody has set is not hidden from them when the file opens; what is as it was, is.
+    load = "async () => { await app.loadGraphData(JSON.parse(JSON.stringify(app.graph.serialize()))) }"
+    comfy.page.evaluate(load)
+    assert comfy.page.evaluate(shown)["names"] == few["names"]
+    comfy.page.evaluate(f"() => {{ {edit}.widgets.find((one) => one.name === 'tau').value = 0.3 }}")
+    comfy.page.evaluate(load)
+    assert comfy.page.evaluate(shown)["names"] == many["names"]

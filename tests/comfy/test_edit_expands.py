@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 from scripts.client import PromptError
 from tests.comfy.graphs import STEPS, STRENGTH, GraphBuilder, build_edit, points_json
@@ -23,13 +24,14 @@ class Counted:
         self.nodes = build_edit(g, scene(), RIGHT, model=model[0], hold=0.0, preserve=0.0)
         self._calls = g.add("ProbeCalls", after=self.nodes.edit[0], name=name)
         self._checksum = g.add("ProbeChecksum", image=self.nodes.edit[0])
-        self._before = 0
+        self.calls = 0
+        """Evaluations since the counting model was made."""
 
     def run(self):
         """(evaluations that this run took, the picture's checksum)."""
         outputs = self._client.run(self.g.graph).outputs
-        calls = outputs[self._calls.id]["calls"][0]
-        taken, self._before = calls - self._before, calls
+        [calls] = outputs[self._calls.id]["calls"]
+        taken, self.calls = calls - self.calls, calls
         return taken, outputs[self._checksum.id]["checksum"]
 
 
@@ -51,8 +53,10 @@ def drawn(g):
         lambda g, nodes: g.set(nodes.edit, seed=5),
         lambda g, nodes: g.set(nodes.edit, preserve=0.5),
         lambda g, nodes: g.set(nodes.edit, negative=g.add("ProbeConditioning", seed=2)[0]),
+        # Nodes that have nothing to do with it run, one of them first: outputs do where there is a choice.
+        lambda g, nodes: (g.save_image(g.add("EmptyImage", width=8, height=8)[0]), g.set(nodes.points, points=DOWN)),
     ],
-    ids=["points", "tau", "mask", "seed", "preserve", "negative"],
+    ids=["points", "tau", "mask", "seed", "preserve", "negative", "others"],
 )
 def test_second_run_evaluates_the_way_back_alone(client, object_info, scene, counted, change, request):
     first, picture = counted.run()
@@ -64,6 +68,31 @@ def test_second_run_evaluates_the_way_back_alone(client, object_info, scene, cou
     fresh = Counted(client, GraphBuilder(object_info), scene, request.node.name + " fresh")
     change(fresh.g, fresh.nodes)
     assert fresh.run() == (2 * INVERSION, changed)
+
+
+def test_another_graph_in_between_leaves_nothing_behind_that_is_wrong(client, object_info, counted):
+    """Whatever ComfyUI keeps or drops of the first graph by then."""
+    _, picture = counted.run()
+    other = GraphBuilder(object_info)
+    other.save_image(other.add("EmptyImage", width=8, height=8)[0])
+    client.run(other.graph)
+    counted.g.set(counted.nodes.edit, seed=7)
+    counted.run()
+    counted.g.set(counted.nodes.edit, seed=0)
+    assert counted.run()[1] == picture
+
+
+def test_freed_memory_is_free(client, counted):
+    """What ComfyUI is told to forget is kept by nobody else."""
+    counted.run()
+    requests.post(f"{client.url}/free", json={"unload_models": True, "free_memory": True}, timeout=60)
+    # The server may take the next run before it frees.
+    for seed in (1, 2):
+        counted.g.set(counted.nodes.edit, seed=seed)
+        counted.run()
+        if counted.calls == 2 * INVERSION:
+            return
+    raise AssertionError("the model was not made anew, or the inversion outlived it")
 
 
 def test_what_the_inversion_depends_on_inverts_again(counted):

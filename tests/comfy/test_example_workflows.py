@@ -88,20 +88,15 @@ def test_thumbnail(path):
 
 @pytest.mark.parametrize("path", PATHS + SAVED, ids=lambda path: path.stem)
 def test_runs(path, client, g, object_info, pixels):
-    """With the test's checkpoint, a small copy of the picture and few steps; its prompts are random numbers."""
-    with Image.open(FOLDER / "attentiondrag_demo.png") as picture:
-        name = client.upload_image("small.png", picture.resize((64, 64)))
-    with Image.open(FOLDER / "attentiondrag_demo_mask.png") as picture:
-        mask = client.upload_image("small_mask.png", picture.resize((64, 64)))
+    """With the test's checkpoint, small copies of the pictures and few steps; its prompts are random numbers."""
     graph = to_prompt(load_workflow(path), object_info)
     for node_id, node in list(graph.items()):
         inputs = node["inputs"]
         if node["class_type"] == "CheckpointLoaderSimple":
             inputs["ckpt_name"] = CHECKPOINT
-        elif node["class_type"] == "LoadImage":
-            inputs["image"] = name
-        elif node["class_type"] == "LoadImageMask":
-            inputs["image"] = mask
+        elif node["class_type"] in ("LoadImage", "LoadImageMask"):
+            with Image.open(FOLDER / inputs["image"]) as picture:
+                inputs["image"] = client.upload_image(f"small_{inputs['image']}", picture.resize((64, 64)))
         elif node["class_type"] == "CLIPTextEncode":
             graph[node_id] = {"class_type": "ProbeConditioning", "inputs": {"seed": int(node_id)}}
         elif "steps" in inputs and "strength" in inputs:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 
+from scripts.environment import REPOSITORY
 from scripts.workflow import is_widget
 
 STAGES = ("dev_only", "deprecated")
@@ -56,3 +60,29 @@ def test_search_finds_edit_by_the_words_of_others(ours):
     if words is None:
         pytest.skip("this ComfyUI knows no search aliases")
     assert {"drag", "move object", "puppet warp", "DragDiffusion"} <= set(words)
+
+
+@pytest.mark.parametrize("language", ["ja", "zh"])
+def test_every_node_speaks_other_languages(ours, language):
+    """Nodes, inputs and outputs that there are and no others, each with its name and what it is."""
+    file = REPOSITORY / "locales" / language / "nodeDefs.json"
+    translated = json.loads(file.read_text(encoding="utf-8"))
+    assert translated.keys() == ours.keys()
+    for node, info in ours.items():
+        words = translated[node]
+        assert words.keys() == {"display_name", "description", "inputs", "outputs"}, node
+        assert words["inputs"].keys() == inputs(info).keys(), node
+        assert list(words["outputs"]) == [str(number) for number in range(len(info["output"]))], node
+        for part in ("inputs", "outputs"):
+            for key, said in words[part].items():
+                assert said.keys() == {"name", "tooltip"}, (node, key)
+                # Not a copy of the English.
+                assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", said["tooltip"]), (node, key)
+        assert words["display_name"] and words["description"].endswith("。"), node
+
+
+def test_every_node_has_a_help_page_that_names_its_inputs(ours):
+    for node, info in ours.items():
+        page = (REPOSITORY / "web" / "docs" / f"{node}.md").read_text(encoding="utf-8")
+        for name in inputs(info):
+            assert re.search(rf"\b{name}\b", page), (node, name)

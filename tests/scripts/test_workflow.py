@@ -79,3 +79,9 @@ def test_optional_widgets_that_came_later_are_left_to_their_defaults():
 def test_unknown_node():
     with pytest.raises(WorkflowError, match="node 7: the server has no node of type Load"):
         to_prompt(nodes([42, "fixed", "y", ""]), {"Work": OBJECT_INFO["Work"]})
+
+
+def test_the_button_for_a_file_comes_last():
+    channel = {"image": [["a.png"], {"image_upload": True}], "channel": [["red", "alpha"], {}]}
+    info = {"input": {"required": channel, "optional": {"text": ["STRING", {}]}}}
+    assert widget_names(info) == ["image", "channel", None, "text"]

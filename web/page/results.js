@@ -75,11 +75,14 @@ export class Results {
     });
   }
 
-  /** After a run: what its cached nodes show, of which the server sends nothing. */
-  takeCached(ids, entries, run) {
+  /**
+   * After a run: what nodes show that the server sent nothing of, those whose result was cached.
+   * @param {string[]|null} ids execution ids; null for all, when the page didn't see the run's beginning
+   */
+  takeKept(entries, run, ids) {
     const root = this.#page.root();
     const kept = newestOutputs(entries, root.id);
-    this.#takeAll(ids.map((id) => [nodeByExecutionId(id, root), kept.get(id)]), run);
+    this.#takeAll((ids ?? [...kept.keys()]).map((id) => [nodeByExecutionId(id, root), kept.get(id)]), run);
   }
 
   /** What a node has just made in a run. @returns {boolean} whether it is any of this one's */

@@ -5,8 +5,13 @@ import { api, lastRuns, rootGraph } from "./comfyui.js";
 import { nodeByExecutionId } from "./graph.js";
 
 const NO_RUN = Object.freeze({ id: null, cached: [], done: false });
-/** The run that is under way: which nodes' results it has from the cache, and whether it has come to its end. */
+/**
+ * The run that is under way: which nodes' results it has from the cache (null for a run that began before this page
+ * was loaded: what it told then is lost), and whether it has come to its end.
+ */
 let run = NO_RUN;
+/** Whether this page has seen the server idle. */
+let settled = false;
 
 /** To be called once a page. */
 export function listenToRuns() {
@@ -30,21 +35,36 @@ function onCached({ detail }) {
 }
 
 function onSuccess({ detail }) {
-  if (detail?.prompt_id === run.id) run = { ...run, done: true };
+  const id = detail?.prompt_id;
+  run = id === run.id ? { ...run, done: true } : { id, cached: null, done: true };
 }
 
 /** The server writes a run into its history after it has told its end, and then tells its status. */
-async function onStatus() {
+async function onStatus({ detail }) {
   const ended = run;
-  if (!ended.done) return;
-  const concerned = [...attached.values()].filter(({ host }) => host.made.feeds(ended.cached));
+  if (ended.done) await takeFromHistory(ended);
+  else if (!settled && detail?.exec_info?.queue_remaining === 0) await recallAll();
+}
+
+async function takeFromHistory(ended) {
+  const all = [...attached.values()];
+  const concerned = ended.cached === null ? all : all.filter(({ host }) => host.made.feeds(ended.cached));
   const entries = concerned.length ? await lastRuns() : { [ended.id]: null };
   // Not yet in the history: the status was of another run that was queued just now.
   if (!Object.hasOwn(entries, ended.id)) return;
   // The next run may have begun while the server answered.
   if (run === ended) run = NO_RUN;
   for (const { host, picker } of concerned) {
-    host.made.takeCached(ended.cached, entries, ended.id);
+    host.made.takeKept(entries, ended.id, ended.cached);
+    picker.tick();
+  }
+}
+
+/** A run that ended while the page was being loaded has told nobody, and may not have been in the history then. */
+async function recallAll() {
+  settled = true;
+  for (const { host, picker } of attached.values()) {
+    await host.made.recall();
     picker.tick();
   }
 }

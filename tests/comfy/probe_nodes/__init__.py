@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import time
+from pathlib import Path
 
+import folder_paths
 import torch
 from comfy.ldm.modules.attention import optimized_attention
+from comfy.model_management import throw_exception_if_processing_interrupted
 from comfy.model_patcher import ModelPatcher
 from comfy_execution.graph_utils import GraphBuilder
 
@@ -332,6 +336,24 @@ class ProbeChecksum:
         return {"ui": {"checksum": [hashlib.sha256(values.tobytes()).hexdigest()], "shape": list(values.shape)}}
 
 
+class ProbeWait:
+    """Passes a picture on as soon as there is a file of that name in the input folder."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",), "file": ("STRING", {"default": "go"})}}
+
+    RETURN_TYPES = ("IMAGE",)
+    FUNCTION = "wait"
+    CATEGORY = "probe"
+
+    def wait(self, image, file):
+        while not Path(folder_paths.get_input_directory(), file).exists():
+            throw_exception_if_processing_interrupted()
+            time.sleep(0.05)
+        return (image,)
+
+
 NODE_CLASS_MAPPINGS = {
     node.__name__: node
     for node in (
@@ -348,5 +370,6 @@ NODE_CLASS_MAPPINGS = {
         ProbeObjects,
         ProbeText,
         ProbeChecksum,
+        ProbeWait,
     )
 }
