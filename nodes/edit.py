@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from comfy_api.latest import io
@@ -16,9 +17,11 @@ from ..core.space.grid import Grid, check_image
 from . import edit_stages
 from ._common import CATEGORY, check_size, names_itself, plate_on
 from ._expanding import links_to_pass_on
-from ._inputs import check_cfg, chosen_schedule, mask_outputs
+from ._inputs import AUTOMATIC, check_cfg, chosen_schedule, mask_outputs
 from ._schema import node_schema
 from .edit_stages import AttentionDragEditInvert, AttentionDragEditMove, AttentionDragEditSample, edit_inputs
+
+log = logging.getLogger(__name__)
 
 
 class AttentionDragEdit(io.ComfyNode):
@@ -81,7 +84,7 @@ class AttentionDragEdit(io.ComfyNode):
 
 def check_before_running(
     model, image, points, steps: int, strength: float, cfg: float, positive=None, mask=None, schedule="auto",
-    painter=None, clean_plate=None, **_: Any,
+    painter=None, clean_plate=None, tau=AUTOMATIC, **_: Any,
 ) -> None:
     """Raises an ``InputError`` for what would fail in any stage: before the inversion, which is dear."""
     check_cfg(cfg, positive)
@@ -98,3 +101,9 @@ def check_before_running(
         check_clean_plate(plate_on(grid, clean_plate), grid, image.shape[0])
     if mask is not None:
         given_element(mask, grid, image.shape[0])
+        if tau != AUTOMATIC:
+            log.warning(
+                "AttentionDrag Edit, input 'tau': %g does nothing while a mask is linked, which moves as it is. Unlink "
+                "the mask, or set tau to 0.",
+                tau,
+            )

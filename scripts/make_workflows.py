@@ -226,6 +226,8 @@ def _node(spec: Spec, number: int, info: dict[str, Any] | None) -> dict[str, Any
             elif group == "optional":
                 entry["shape"] = 7
             node["inputs"].append({**entry, "link": None})
+    # As front ends order them. Some find a subgraph's links by the slot's number alone.
+    node["inputs"].sort(key=lambda entry: "widget" in entry)
     for name, kind in zip(info["output_name"], info["output"], strict=True):
         node["outputs"].append({"name": name, "type": kind, "links": None})
     node["widgets_values"] = _widget_values(spec, info)

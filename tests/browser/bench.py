@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.browser.modules import open_page
+from tests.browser.modules import serve_page
 
 # A machine that does other work besides is slow, not wrong.
 WAIT_MS = 120_000
@@ -73,6 +73,8 @@ class Bench:
     """The page and ways to act on it as a person does."""
 
     page: Page
+    kind: tuple[float, bool]
+    """Density and touch of its screen."""
 
     @property
     def stored(self) -> str:
@@ -120,36 +122,60 @@ class Bench:
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def open_bench(
-    browser: Browser,
-    *,
-    text: str = "",
-    shown: dict[str, Any] | None = None,
-    properties: dict[str, Any] | None = None,
-    size: tuple[int, int] = (480, 560),
-    scale: float = 1.0,
-    dpr: float = 1.0,
-    touch: bool = False,
-) -> Bench:
-    """A bench with the picture loaded. The node is scaled as ComfyUI scales it when its canvas is zoomed."""
-    context = browser.new_context(
-        viewport={"width": 1200, "height": 1300}, device_scale_factor=dpr, has_touch=touch
-    )
-    page = context.new_page()
-    page.set_default_timeout(WAIT_MS)
-    page.on("pageerror", lambda error: page.evaluate("(text) => { window.failure = text }", str(error)))
-    open_page(page, _PAGE, "picker")
-    page.evaluate(
-        "({width, height, scale}) => Object.assign(document.querySelector('#node').style,"
-        " {width: width + 'px', height: height + 'px', transform: `scale(${scale})`})",
-        {"width": size[0], "height": size[1], "scale": scale},
-    )
-    setup = {"text": text, "picture": shown, "properties": properties or {}}
-    page.evaluate(_SETUP, setup)
-    if shown is not None:
-        page.wait_for_function("document.querySelector('.ad-picture').naturalWidth > 0")
-    page.wait_for_function("picker.element.querySelector('.ad-stage').offsetWidth > 0")
-    bench = Bench(page)
-    bench.settle()
-    return bench
+class Benches:
+    """Opens benches in pages that are used again: each gets a new document, and whatever was pressed is let go."""
 
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: dict[tuple[float, bool], list[Page]] = {}
+
+    def open(
+        self,
+        *,
+        text: str = "",
+        shown: dict[str, Any] | None = None,
+        properties: dict[str, Any] | None = None,
+        size: tuple[int, int] = (480, 560),
+        scale: float = 1.0,
+        dpr: float = 1.0,
+        touch: bool = False,
+    ) -> Bench:
+        """A bench with the picture loaded. The node is scaled as ComfyUI scales it when its canvas is zoomed."""
+        idle = self._idle.setdefault((dpr, touch), [])
+        page = idle.pop() if idle else self._new_page(dpr, touch)
+        page.goto(self._url)
+        page.evaluate(
+            "({width, height, scale}) => Object.assign(document.querySelector('#node').style,"
+            " {width: width + 'px', height: height + 'px', transform: `scale(${scale})`})",
+            {"width": size[0], "height": size[1], "scale": scale},
+        )
+        setup = {"text": text, "picture": shown, "properties": properties or {}}
+        page.evaluate(_SETUP, setup)
+        if shown is not None:
+            page.wait_for_function("document.querySelector('.ad-picture').naturalWidth > 0")
+        page.wait_for_function("picker.element.querySelector('.ad-stage').offsetWidth > 0")
+        bench = Bench(page, (dpr, touch))
+        bench.settle()
+        return bench
+
+    def give_back(self, bench: Bench) -> None:
+        self._idle[bench.kind].append(bench.page)
+
+    def _new_page(self, dpr: float, touch: bool) -> Page:
+        context = self._browser.new_context(
+            viewport={"width": 1200, "height": 1300}, device_scale_factor=dpr, has_touch=touch
+        )
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        page.on("pageerror", lambda error: page.evaluate("(text) => { window.failure = text }", str(error)))
+        return page
+
+    def __enter__(self) -> Benches:
+        self._server = serve_page(_PAGE, "picker")
+        self._url = self._server.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for page in (page for pages in self._idle.values() for page in pages):
+            page.context.close()
+        self._server.__exit__(*error)

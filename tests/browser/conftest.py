@@ -20,13 +20,14 @@ from scripts.comfy_page import ComfyPage
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.demo import WORKFLOWS, install
 from scripts.server import ComfyServer
-from tests.browser.bench import Bench, open_bench, picture
+from tests.browser.bench import Bench, Benches, picture
 from tests.browser.frontends import newest_frontend
 from tests.comfy.graphs import CHECKPOINT
 from tests.comfy.tiny_checkpoint import write_checkpoint
 
 PROBES = Path(__file__).resolve().parents[1] / "comfy" / "probe_nodes"
 ODD_NAME = "we'ird \"<script>window.hacked=1<_script>\" é名.png"
+FAILED = pytest.StashKey[bool]()
 EVERYWHERE = [(end, vue) for end in ("pinned", "newest") for vue in (False, True)]
 IDS = [f"{end}-{'vue' if vue else 'canvas'}" for end, vue in EVERYWHERE]
 
@@ -37,20 +38,30 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def benches(browser: Browser) -> Iterator[Benches]:
+    with Benches(browser) as benches:
+        yield benches
+
+
 @pytest.fixture
-def bench(browser: Browser) -> Iterator[Callable[..., Bench]]:
+def bench(request: pytest.FixtureRequest, benches: Benches) -> Iterator[Callable[..., Bench]]:
     """Opens benches; a 640 x 480 picture unless told otherwise. Fails if a page threw an error."""
     opened: list[Bench] = []
 
     def open_one(**settings) -> Bench:
         settings.setdefault("shown", picture(640, 480))
-        opened.append(open_bench(browser, **settings))
+        opened.append(benches.open(**settings))
         return opened[-1]
 
     yield open_one
     failures = [one.page.evaluate("window.failure ?? null") for one in opened]
     for one in opened:
-        one.page.context.close()
+        # A test that failed may have left a button or a key down.
+        if request.node.stash.get(FAILED, False):
+            one.page.context.close()
+        else:
+            benches.give_back(one)
     assert not any(failures), failures
 
 
@@ -133,6 +144,8 @@ def pinned(front_ends: FrontEnds) -> ComfyPage:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Generator[None, pytest.TestReport]:
     report = yield
+    if report.failed:
+        item.stash[FAILED] = True
     if report.failed and "front_ends" in getattr(item, "funcargs", {}):
         for which in list(item.funcargs["front_ends"].pages):
             item.funcargs["front_ends"].leave(which)

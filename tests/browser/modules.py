@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,3 +40,44 @@ def open_page(page: Page, html: str, *folders: str, at: str = "/", given: dict[s
 
     page.route("**/*", serve)
     page.goto(_ORIGIN)
+
+
+@contextmanager
+def serve_page(html: str, folder: str) -> Iterator[str]:
+    """Address of a page ``html`` with one folder of ``web/``; all else is refused there.
+
+    For pages that are opened often: the browser keeps the scripts, which it doesn't where Playwright hands them out.
+    """
+
+    class Files(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            file = (WEB / path.lstrip("/")).resolve()
+            if path == "/":
+                self._answer(html.encode(), "text/html", "no-store")
+            elif file.is_relative_to(WEB / folder) and file.suffix in _TYPES and file.is_file():
+                self._answer(file.read_bytes(), _TYPES[file.suffix], "max-age=86400")
+            else:
+                self.send_error(404)
+
+        def _answer(self, body: bytes, kind: str, keep: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", keep)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -37,7 +37,7 @@ def test_draw_run_and_see_the_result(comfy: ComfyPage):
     # The mask of the run, over the picture; then the edited image in the node behind.
     comfy.wait_for_run(OVERLAY % "mask")
     comfy.page.get_by_role("button", name="Heatmap", exact=True).click()
-    comfy.page.wait_for_selector('.ad-overlay[data-showing="heat"]', timeout=60_000)
+    comfy.page.wait_for_selector('.ad-overlay[data-showing="heat"]')
     comfy.wait_for_run("Object.values(app.nodeOutputs).some((o) => o.images?.[0]?.type === 'output')")
 
 
@@ -301,7 +301,7 @@ def test_mask_and_heatmap_are_there_after_a_reload(pinned: ComfyPage):
     # Nothing runs again: what the run before the reload made is the server's to tell.
     for name, kind in (("Mask", "mask"), ("Heatmap", "heat")):
         pinned.page.get_by_role("button", name=name, exact=True).click()
-        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]', timeout=60_000)
+        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]')
     assert pinned.page.locator('[data-notice="stale"]').count() == 0
     pinned.drag((0.2, 0.8), (0.4, 0.8))
     pinned.page.wait_for_selector('[data-notice="stale"]')
@@ -361,7 +361,7 @@ def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: C
     pinned.wait_for_picture()
     for name, kind in (("Mask", "mask"), ("Heatmap", "heat")):
         pinned.page.get_by_role("button", name=name, exact=True).click()
-        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]', timeout=60_000)
+        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]')
     assert pinned.page.locator('[data-notice="stale"]').count() == 0
 
 

@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.browser.bench import open_bench
+from tests.browser.bench import Benches
 
 LOCALES = Path(__file__).resolve().parents[2] / "locales"
 DOCS = LOCALES.parent / "web" / "docs"
@@ -20,10 +19,10 @@ def words(language: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def english(browser: Browser) -> dict[str, str]:
-    bench = open_bench(browser)
+def english(benches: Benches) -> dict[str, str]:
+    bench = benches.open()
     found = bench.page.evaluate("import('/picker/text.js').then((module) => module.ENGLISH)")
-    bench.page.context.close()
+    benches.give_back(bench)
     return found
 
 

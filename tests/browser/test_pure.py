@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from core.errors import InputError
 from core.space.drags import Click, DragPair, DragPoints
 from core.space.points import parse_points, points_to_json
-from tests.browser.bench import open_bench
+from tests.browser.bench import Benches
 
 share = st.floats(0, 1)
 point = st.tuples(share, share)
@@ -26,10 +26,10 @@ click = st.builds(Click, point, st.sampled_from(["add", "leave_out"]), group)
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser):
-    bench = open_bench(browser)
+def page(benches: Benches):
+    bench = benches.open()
     yield bench.page
-    bench.page.context.close()
+    benches.give_back(bench)
 
 
 def run(page: Page, module: str, body: str, argument=None):

@@ -59,7 +59,7 @@ def test_templates_open_as_they_were_meant(comfy: ComfyPage):
             assert one["inputs"] == meant[number]["inputs"], (path.stem, one["class_type"])
 
 
-@pytest.mark.parametrize("end", ["newest"])
+@pytest.mark.parametrize("end", ["pinned", "newest"])
 def test_the_blueprint_opens_as_one_node_with_its_widgets(front_ends, end: str):
     comfy = front_ends.page(end)
     comfy.render_with(False)

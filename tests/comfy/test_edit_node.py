@@ -37,6 +37,15 @@ def test_element_moves_and_nothing_else_changes(client, g, scene, pixels):
     assert not changed[:, :8].any() and not changed[:, -8:].any()
 
 
+def test_a_tau_beside_a_mask_is_said_to_do_nothing(client, g, scene, server_log, pixels):
+    mask = square_mask(g, 64, 64)[0]
+    plain, set_too = (build_edit(g, scene(), RIGHT, mask=mask, tau=tau) for tau in (0.0, 0.4))
+    run = client.run(g.graph)
+    assert (pixels(run, plain.saved_image.id) == pixels(run, set_too.saved_image.id)).all()
+    warnings = [line for line in server_log().splitlines() if "input 'tau'" in line]
+    assert len(warnings) == 1 and "0.4 does nothing while a mask is linked" in warnings[0]
+
+
 def test_outside_pixels_are_the_autoencoder_s_when_asked(client, g, scene, pixels):
     edit = build_edit(g, scene(128, 128), RIGHT, keep_pixels=False, mask=square_mask(g, 128, 128)[0])
     decoded = g.add(
