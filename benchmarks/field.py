@@ -4,10 +4,12 @@
 
 No model takes part: the true mask, the drags, a correlation that says nothing. The pixels are warped by the field that
 the pack makes of them and laid over the source, whose hole is inpainted as ``rigid_warp``'s (``benchmarks.pasting``).
-Beside it: the source itself, ``rigid_warp`` (the best affine map of the true flow, which no drag can know) and the true
+Beside it: the source itself, ``drag_warp`` (the best similarity through the same drags, no more known than the pack
+knows), ``rigid_warp`` (an oracle: the best affine map of the dense true flow, which no drag can know) and the true
 flow of what is seen after, warped in the same way. PSNR in dB over where what moves is after; "of flow" is the share
 of the squared error that a perfect flow takes away which the field takes away, pooled over the scenes of a family;
-"folded" counts scenes in which something arrives folded.
+"folded" counts scenes in which something arrives folded; "moving" is the mean IoU of the pixels that go a pixel and
+more with those that do so in truth.
 """
 
 from __future__ import annotations
@@ -37,13 +39,15 @@ from core.space.grid import Grid
 from . import report
 from .arguments import set_threads
 from .judging import psnr
-from .pasting import hole_of, inpainted, rigid_warp
+from .pasting import SOFT, hole_of, inpainted, laid_over, rigid_warp
 from .scene import Scene, SceneError, load_scenes
-from .truth import Truth, truth_of
+from .truth import Truth, owners, truth_of
 
-METHODS = ("source", "field", "rigid_warp", "true_flow")
+METHODS = ("source", "field", "drag_warp", "rigid_warp", "true_flow")
 FAINT = 0.1
 """Correlation of everything with every handle: it neither parts nor joins objects."""
+STEP = 1.0
+"""px from which something moves."""
 COVERED = 0.25
 """Share of a pixel that the true flow must reach for the thing to be there."""
 
@@ -89,6 +93,43 @@ def _laid(scene: Scene, carried: np.ndarray, share: np.ndarray) -> np.ndarray:
     return ground + share[..., None] * (carried - ground)
 
 
+def drag_warp(scene: Scene) -> np.ndarray:
+    """The best similarity through the drags, anchors among them; where several things move, each goes its own way."""
+    drags = scene.drags()
+    picture = inpainted(scene.source, hole_of(scene.object_mask))
+    element = np.zeros(scene.size, np.float32)
+    owner = owners(scene.object_mask > SOFT, [handle for handle, _ in drags])
+    groups = [[index] for index in range(len(drags))] if scene.family == "several" else [list(range(len(drags)))]
+    for group in groups:
+        handles, targets = (np.array([drags[index][end] for index in group]) - 0.5 for end in (0, 1))
+        alpha = np.where(np.isin(owner, group), scene.object_mask, 0).astype(np.float32)
+        picture, element = laid_over(picture, element, scene.source, alpha, similar(handles, targets))
+    return picture
+
+
+def similar(handles: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """(2, 3): the similarity that takes points (n, 2) to others best; of one point, its way."""
+    p, q = (points - points.mean(0) for points in (handles, targets))
+    size = max(float((p**2).sum()), 1e-9)
+    along, across = float((p * q).sum()) / size, float((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum()) / size
+    matrix = np.array([[along, -across], [across, along]]) if len(handles) > 1 else np.eye(2)
+    return np.column_stack([matrix, targets.mean(0) - matrix @ handles.mean(0)])
+
+
+def moving(truth: Truth) -> np.ndarray:
+    """(H, W) bool: what goes ``STEP`` px and more in truth."""
+    y, x = np.mgrid[: truth.moved.shape[0], : truth.moved.shape[1]]
+    # A surface point whose way is not known is one that goes out of sight.
+    way = np.where(np.isfinite(truth.flow), truth.flow - np.stack([x, y], -1), np.inf)
+    return truth.moved & (np.abs(way).max(-1) >= STEP)
+
+
+def moving_iou(movement: Movement, truth: Truth) -> float:
+    """IoU of what goes ``STEP`` px and more with what does so in truth."""
+    own, true = movement.goes(STEP)[0].cpu().numpy(), moving(truth)
+    return float((own & true).sum() / max(1, (own | true).sum()))
+
+
 def measure(scene: Scene, settings: MoveSettings) -> dict[str, Any]:
     """PSNR and squared error by method over where what moves is after, and whether something folded."""
     truth = truth_of(scene)
@@ -96,11 +137,13 @@ def measure(scene: Scene, settings: MoveSettings) -> dict[str, Any]:
     pictures = {
         "source": scene.source,
         "field": warped(scene, movement),
+        "drag_warp": drag_warp(scene),
         "rigid_warp": rigid_warp(scene, truth).image,
         "true_flow": warped_truly(scene, truth),
     }
     area = truth.moved_after
     row: dict[str, Any] = {"folded": 0 if movement.folded is None else int(movement.folded.any())}
+    row["moving"] = moving_iou(movement, truth)
     for name, picture in pictures.items():
         error = ((picture.astype(np.float64) - truth.picture) ** 2).mean(-1)[area].sum()
         row[name], row[f"{name}_error"] = psnr(float(error), int(area.sum())), float(error)
@@ -138,12 +181,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if args.out is not None:
         args.out.write_text(json.dumps(families, indent=1) + "\n", "utf-8")
-    lines = [["family", *METHODS, "of flow", "folded", "n"]]
+    lines = [["family", *METHODS, "of flow", "moving", "folded", "n"]]
     for family, scenes in sorted(families.items()):
         rows = list(scenes.values())
         share = of_flow(rows)
         cells = [f"{np.mean([row[name] for row in rows]):.2f}" for name in METHODS]
         lines.append([family, *cells, "-" if share is None else f"{share:.2f}",
+                      f"{np.mean([row['moving'] for row in rows]):.2f}",
                       str(sum(row["folded"] for row in rows)), str(len(rows))])  # fmt: skip
     sys.stdout.write(report.aligned(lines) + "\n")
     return 0

@@ -81,7 +81,7 @@ def cut_and_paste(scene: Scene, mask: np.ndarray) -> Pasted:
     for index, (dx, dy) in enumerate(ways):
         alpha = np.where(nearest == index, mask, 0).astype(np.float32)
         shifted = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-        result, element = _laid_over(result, element, scene.source, alpha, shifted, cv2.INTER_NEAREST)
+        result, element = laid_over(result, element, scene.source, alpha, shifted, cv2.INTER_NEAREST)
     return Pasted(result, hole, element)
 
 
@@ -92,7 +92,7 @@ def rigid_warp(scene: Scene, truth: Truth) -> Pasted:
     for piece, affine in affine_pieces(scene, truth):
         # The soft edge goes with the piece that it surrounds.
         alpha = np.where(cv2.dilate(piece.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0, scene.object_mask, 0)
-        result, element = _laid_over(
+        result, element = laid_over(
             result, element, scene.source, alpha.astype(np.float32), affine, cv2.INTER_CUBIC
         )
     return Pasted(result, hole, element)
@@ -142,9 +142,11 @@ def _fitted(positions: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(positions, ends, rcond=None)[0].T
 
 
-def _laid_over(
-    canvas: np.ndarray, element: np.ndarray, source: np.ndarray, alpha: np.ndarray, affine: np.ndarray, how: int
+def laid_over(
+    canvas: np.ndarray, element: np.ndarray, source: np.ndarray, alpha: np.ndarray, affine: np.ndarray,
+    how: int = cv2.INTER_CUBIC,
 ) -> tuple[np.ndarray, np.ndarray]:
+    """``canvas`` (H, W, 3) with what a soft mask covers laid over it by a (2, 3) map, and all that is covered."""
     size = (source.shape[1], source.shape[0])
     colour = cv2.warpAffine(source, affine, size, flags=how, borderMode=cv2.BORDER_REPLICATE).clip(0, 1)
     linear = cv2.INTER_NEAREST if how == cv2.INTER_NEAREST else cv2.INTER_LINEAR

@@ -82,7 +82,8 @@ def plan_movement(
     objects = tuple(range(len(points))) if objects is None else objects
     order = canonical_order(points)
     points = DragPoints(tuple(points.pairs[index] for index in order), points.image_size)
-    correlation, element = correlation[:, order].float(), element.to(correlation.device, torch.float32)
+    ordered = torch.stack([correlation[:, index] for index in order], 1)
+    correlation, element = ordered.float(), element.to(correlation.device, torch.float32)
     objects = renumbered([objects[index] for index in order])
     published = settings.motion == "paper" or (settings.motion == "auto" and settings.falloff == "correlation")
     reshape = tuple(_reshapes(points, objects, number, settings.motion) for number in range(max(objects) + 1))

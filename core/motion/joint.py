@@ -57,17 +57,20 @@ def joined(element: torch.Tensor, handles: torch.Tensor, targets: torch.Tensor, 
     anchors = [index for index in range(handles.shape[1]) if index not in moves]
     if not anchors:
         return Joined(handles, targets)
-    held = handles[:, anchors]
+    held = torch.stack([handles[:, index] for index in anchors], 1)
     there = look_up(element[:, None], held[..., 0][:, None] - 0.5, held[..., 1][:, None] - 0.5, "nearest")[:, 0, 0]
     outside = there < 0.5
     first, target = handles[:, moves[0]], targets[:, moves[0]]
     joint = _joint(element, held, outside, first)
     before, after = (torch.linalg.vector_norm(end - joint, dim=-1) for end in (first, target))
     turns = ((after - before).abs() < LENIENCE * torch.linalg.vector_norm(target - first, dim=-1))[:, None]
-    from_place, to_place = (torch.where(turns, joint, end)[:, None] for end in (first, target))
-    handles, targets = handles.clone(), targets.clone()
-    handles[:, anchors] = torch.where(outside[..., None], from_place, held)
-    targets[:, anchors] = torch.where(outside[..., None], to_place, held)
+    from_place, to_place = (torch.where(turns, joint, end) for end in (first, target))
+    starts, ends = list(handles.unbind(1)), list(targets.unbind(1))
+    for at, index in enumerate(anchors):
+        beside = outside[:, at, None]
+        starts[index] = torch.where(beside, from_place, held[:, at])
+        ends[index] = torch.where(beside, to_place, held[:, at])
+    handles, targets = torch.stack(starts, 1), torch.stack(ends, 1)
     if len(moves) > 1:
         return Joined(handles, targets)
     still = torch.eye(2, device=joint.device)

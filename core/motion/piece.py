@@ -16,7 +16,7 @@ from . import lattice
 from .changes import change_of
 from .joint import Joined, joined
 from .perspective import size_after
-from .reshape import falloff, stretched
+from .reshape import falloff, partly, stretched, unheld
 from .rigid import deformation
 
 BLURRED = 2
@@ -74,7 +74,7 @@ class Piece:
         elif len(self.pairs) == 2:
             change = change_of(self.element, own.handles, own.targets)
             matrix, away = change.matrix, change.turns_away
-        sources = _moved(own, moves, matrix, x, y)
+        sources = _moved(own, moves, matrix, x, y, lattice.spacing(grid))
         if self.reshape is None and away is not None:
             # Its outline stays about where it is, and its surface goes by: no map moves it, but one reshapes it.
             away = away & _within(self.element, targets) & ~_hangs(own)
@@ -98,12 +98,23 @@ class Piece:
 
 
 def _moved(
-    own: Joined, moves: list[int], matrix: torch.Tensor | None, x: torch.Tensor, y: torch.Tensor
+    own: Joined, moves: list[int], matrix: torch.Tensor | None, x: torch.Tensor, y: torch.Tensor, step: int
 ) -> torch.Tensor:
     """The map (B, 2, n, m) of an object that goes as one piece; ``matrix`` (B, 2, 2) where it is known."""
-    batch = own.handles.shape[0]
+    batch, count = own.handles.shape[:2]
     across, down = (place.expand(batch, -1, -1) for place in (x, y))
+    held = count > 2 and len(moves) < count
+    if held:
+        # What anchors hold is where it is: no turn of the whole is meant, and it bends between them and the handles.
+        matrix = torch.eye(2, device=x.device).expand(batch, 2, 2)
     sources = torch.stack(deformation(own.handles, own.targets, matrix).source(across, down), 1)
+    if held:
+        ends = own.handles.unbind(1)
+        pulled = torch.stack([ends[index] for index in moves], 1)
+        anchors = torch.stack([end for index, end in enumerate(ends) if index not in moves], 1)
+        share = unheld(pulled, anchors, x, y)
+        place = torch.stack([x, y])
+        sources = partly(place, place - sources, share, step)
     if own.hinge is None:
         return sources
     first = slice(moves[0], moves[0] + 1)

@@ -31,6 +31,9 @@ RINGS = 6
 
 HALVINGS = 14
 
+HOLD = 0.25
+"""Of the way between an anchor and a handle, how much at either end goes with it."""
+
 COARSE = 128
 """Elements a side, at most, of the lattice on which distances from what goes on are told."""
 
@@ -158,6 +161,18 @@ def stretched(
     weight = 1 / (distance**2 + 1)
     weight = weight / weight.sum(1, keepdim=True)
     way = torch.einsum("bknm,bkc->bcnm", weight, targets - handles)
+    return partly(place, way, share, step)
+
+
+def partly(place: torch.Tensor, way: torch.Tensor, share: torch.Tensor, step: int) -> torch.Tensor:
+    """The map (B, 2, n, m) in which everything goes its share of a way.
+
+    Args:
+        place: (2, n, m) the nodes, px.
+        way: (B, 2, n, m) that would bring what arrives there.
+        share: (B, n, m) in 0..1 of it that what is at a node goes.
+        step: px between nodes.
+    """
     low, high = torch.zeros_like(share), torch.ones_like(share)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -165,3 +180,16 @@ def stretched(
         farther = look_up(share[:, None], from_x / step, from_y / step)[:, 0] >= middle
         low, high = torch.where(farther, middle, low), torch.where(farther, high, middle)
     return place - ((low + high) / 2)[:, None] * way
+
+
+def unheld(handles: torch.Tensor, anchors: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """(B, n, m) share of its way that an object of which anchors hold a part goes at every node.
+
+    None of it within ``HOLD`` of the way from an anchor (B, a, 2) to a handle (B, k, 2), all of it within as much of
+    the handle, in a straight line between.
+    """
+    moving, still = (
+        torch.hypot(x - ends[..., 0, None, None], y - ends[..., 1, None, None]).amin(1) for ends in (handles, anchors)
+    )
+    share = still / (still + moving).clamp_min(1e-3)
+    return ((share - HOLD) / (1 - 2 * HOLD)).clamp(0, 1)

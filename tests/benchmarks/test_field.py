@@ -24,6 +24,28 @@ def test_a_thing_that_moves_as_it_is_dragged_is_where_the_truth_has_it():
     assert field.of_flow([row]) == pytest.approx(1, abs=0.01)
 
 
+def test_the_best_similarity_of_the_drags_knows_the_drags_alone():
+    scene = made.scene()
+    row = field.measure(scene, MoveSettings())
+    assert row["drag_warp"] > 45 and row["moving"] > 0.97
+    angle = np.exp(0.4j) * 1.2
+    handles = np.array([[10.0, 20.0], [50.0, 25.0], [30.0, 70.0]])
+    ends = angle * (handles[:, 0] + 1j * handles[:, 1]) + (4 - 3j)
+    matrix = field.similar(handles, np.stack([ends.real, ends.imag], -1))
+    assert np.allclose(matrix[:, :2], [[angle.real, -angle.imag], [angle.imag, angle.real]])
+    assert np.allclose(field.similar(handles[:1], handles[:1] + 5)[:, 2], 5)
+
+
+def test_what_moves_in_truth_is_what_goes_a_pixel_or_out_of_sight():
+    truth = truth_of(made.scene(size=(80, 80), box=(20, 20, 50, 50), way=(0, 0)))
+    assert not field.moving(truth).any()
+    flow = truth.flow.copy()
+    flow[20:30, 20:50, 0] += 2
+    flow[30:34, 20:50] = np.nan
+    moved = field.moving(dataclasses.replace(truth, flow=flow))
+    assert moved[20:34, 20:50].all() and moved.sum() == 14 * 30
+
+
 def test_the_share_of_a_perfect_flow_is_pooled():
     rows = [
         {"source_error": 10.0, "field_error": 6.0, "true_flow_error": 2.0},

@@ -66,10 +66,12 @@ class _Operations(TorchDispatchMode):
 
 
 class _Moves(TorchFunctionMode):
-    """``Tensor.to``, which would look for the real device before any operation begins."""
+    """``Tensor.to`` and ``torch.tensor``, which would look for the real device before any operation begins."""
 
     def __torch_function__(self, function, types, arguments=(), keywords=None):
         keywords = dict(keywords or {})
+        if function is torch.tensor and torch.device(keywords.get("device") or "cpu").type == "mps":
+            return MacTensor(torch.tensor(*arguments, dtype=keywords.get("dtype")))
         if function is not torch.Tensor.to:
             return function(*arguments, **keywords)
         tensor, *rest = arguments

@@ -464,6 +464,34 @@ def test_an_anchored_end_is_not_free_to_change():
     assert move.free[0, 5, 10] == 1 and not move.free[0, 5, 2:4].any()
 
 
+def test_what_anchors_hold_is_held_and_bends_towards_the_handle():
+    """A pole on which two anchors hold the lower end and a handle at the upper one turns it aside."""
+    pole = box(GRID, 1, 6, 11, 8)
+    points = at(((56, 16), (76, 22)), ((56, 76), (56, 76)), ((56, 68), (56, 68)))
+    move = plan(points, pole)
+    way = origins(move)
+    # Within a quarter of the way from the anchors nothing goes, near the handle all of it.
+    assert way[:, 62:88, 50:62].abs().max() < 0.01
+    assert torch.allclose(way[:, 21:23, 75:77].mean((-1, -2)), torch.tensor([-20.0, -6.0]), atol=0.1)
+    goes = move.goes()[0]
+    assert goes[8:40, 50:62].all() and not goes[64:88].any()
+    # Seen upwards it leaves its place in one sweep, nothing goes back.
+    aside = (move.arrival.share[0] > 0.5).float()
+    middle = (aside * torch.arange(WIDTH)).sum(1)[24:84] / aside.sum(1)[24:84]
+    assert (middle.diff() < 0.6).all() and float(middle[0] - middle[-1]) > 10
+    assert not move.folded.any()
+
+
+def test_what_goes_is_what_goes_a_pixel_and_more():
+    element = box(GRID, 3, 3, 8, 9)
+    far = plan(at(((40, 40), (53, 47))), element)
+    assert torch.equal(far.goes(), element > 0.5)
+    assert not plan(at(((40, 40), (40.5, 40))), element).goes().any()
+    assert plan(at(((40, 40), (40.5, 40))), element).goes(0.4).any()
+    held = plan(at(((32, 44), (40, 44)), ((56, 44), (56, 44)), ((60, 60), (60, 60))), element)
+    assert held.goes()[0, 40:48, 28:34].all() and not held.goes()[0, 40:60, 54:72].any()
+
+
 @pytest.mark.parametrize("options", [{}, {"motion": "reshape"}, {"perspective": True}, {"motion": "paper"}])
 def test_the_field_never_waits_for_the_device(options):
     """On a device whose values can't be read at all."""
