@@ -152,6 +152,7 @@ class Replay:
     def __init__(self, host: DirectHost, inversion: Inversion):
         self._inversion = inversion
         self.sigmas, self.sample, self.encode, self.decode = host.sigmas, host.sample, host.encode, host.decode
+        self.paints = host.paints
 
     def invert(
         self, latent: torch.Tensor, sigmas: torch.Tensor, plan: CapturePlan, refinements: int,

@@ -59,6 +59,7 @@ class TimedHost:
         self._host = host
         self.seconds = dict.fromkeys(("encode", "invert", "sample", "decode"), 0.0)
         self.probing = 0.0
+        self.paints = host.paints
 
     def encode(self, image: torch.Tensor) -> torch.Tensor:
         return self._timed("encode", lambda: self._host.encode(image))

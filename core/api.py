@@ -36,7 +36,15 @@ from .diffusion.inversion import Inversion
 from .edit import EditResult, Found
 from .errors import InputError
 from .families import Family
-from .hosts.diffusers import Components, Conditioning, DiffusersDenoiser, DiffusersVae
+from .hosts.diffusers import (
+    Components,
+    Conditioning,
+    DiffusersDenoiser,
+    DiffusersVae,
+    check_painter,
+    extra_channels,
+    painter_of,
+)
 from .hosts.diffusers import from_pipeline as _components_of
 from .hosts.diffusers import load as _load
 from .hosts.direct import DirectHost
@@ -62,7 +70,9 @@ class Model:
 
     @property
     def fingerprint(self) -> str:
-        return self._denoiser(None, None, 1.0).fingerprint
+        extra = extra_channels(self.components)
+        shown = torch.zeros(1, extra, 1, 1) if extra else None
+        return DiffusersDenoiser(self.components.unet, self.components.scheduler, shown=shown).fingerprint
 
     @property
     def family(self) -> Family:
@@ -80,12 +90,28 @@ class Model:
         negative_prompt: str | None = None,
         guidance: float = 1.0,
         source_prompt: str | None = None,
+        painter: Model | None = None,
     ) -> DirectHost:
         """The model with its prompts, as the stations use it; see ``edit`` for the arguments."""
-        source = self._denoiser(prompt if source_prompt is None else source_prompt, None, 1.0)
+        name, text = ("prompt", prompt) if source_prompt is None else ("source_prompt", source_prompt)
+        described = self._encoded(name, text)
+        source = self._told(described)
         target = self._denoiser(prompt, negative_prompt, guidance)
         vae = DiffusersVae(self.components.vae)
-        return DirectHost(source, vae, source.sigma, source.fingerprint, target, vae.device)
+        painting = None
+        if painter is not None:
+            check_painter(self.components, painter.components)
+            wording = (self._worded_for(painter, name, text) for name, text in (
+                ("prompt", prompt), ("negative_prompt", negative_prompt if guidance != 1 else None)
+            ))  # fmt: skip
+            painting = painter_of(painter.components, *wording, guidance)
+        return DirectHost(
+            source, vae, source.sigma, source.fingerprint, target, vae.device, described, self._told, painting
+        )
+
+    def _told(self, conditioning: Conditioning | None) -> DiffusersDenoiser:
+        """The model under a conditioning that an inversion kept."""
+        return DiffusersDenoiser(self.components.unet, self.components.scheduler, conditioning)
 
     def _denoiser(self, prompt: str | None, negative: str | None, guidance: float) -> DiffusersDenoiser:
         parts = self.components
@@ -93,6 +119,12 @@ class Model:
             parts.unet, parts.scheduler, self._encoded("prompt", prompt),
             self._encoded("negative_prompt", negative) if guidance != 1 else None, guidance,
         )
+
+    def _worded_for(self, painter: Model, name: str, prompt: str | None) -> Conditioning | None:
+        """A prompt as the painter takes it: by its own text encoder, or this model's where that is as wide."""
+        alike = painter.components.unet.config.cross_attention_dim == self.components.unet.config.cross_attention_dim
+        encoder = self if painter.components.encode is None and alike else painter
+        return encoder._encoded(name if encoder is self else "painter", prompt)
 
     def _encoded(self, name: str, prompt: str | None) -> Conditioning | None:
         if not prompt:
@@ -153,7 +185,9 @@ def from_pipeline(pipe: Any) -> Model:
     return Model(_components_of(pipe))
 
 
-def cost(model: Model, image: ImageLike, settings: EditSettings | None = None) -> Cost:
+def cost(
+    model: Model, image: ImageLike, settings: EditSettings | None = None, painter: Model | None = None
+) -> Cost:
     """What an edit of a picture will keep and how often it will ask the U-Net, before it runs; prints as a sentence.
 
     Raises:
@@ -165,7 +199,7 @@ def cost(model: Model, image: ImageLike, settings: EditSettings | None = None) -
     steps = len(host.sigmas(settings.steps, settings.strength, settings.schedule)) - 1
     size = Grid.padded(*pixels.shape[1:3]).latent_size
     footprint = plan_footprint(settings.capture, host.denoiser.layers, pixels.shape[0], size, steps)
-    return cost_of(footprint, steps, settings.refinements, settings.sample)
+    return cost_of(footprint, steps, settings.refinements, settings.sample, painter is not None)
 
 
 def invert(
@@ -214,13 +248,17 @@ def find(
     return stations.find(source.inversion, source.grid, _bound(source, points), settings, source.image, mask)
 
 
-def move(source: Source, found: Found, settings: EditSettings | None = None) -> DraggedLatent:
+def move(
+    source: Source, found: Found, settings: EditSettings | None = None, clean_plate: ImageLike | None = None
+) -> DraggedLatent:
     """Moves the element in the inverted latent and fills what it leaves; costs no evaluation.
 
     Args:
         settings: ``move``, ``fill`` and ``seed`` of it are used.
+        clean_plate: as for ``edit``.
     """
-    return stations.move(source.inversion, found, settings, source.image, source.autoencoder)
+    plate = None if clean_plate is None else read_image(clean_plate, "clean_plate")
+    return stations.move(source.inversion, found, settings, source.image, source.autoencoder, clean_plate=plate)
 
 
 def sample(
@@ -232,6 +270,7 @@ def sample(
     guidance: float = 1.0,
     settings: EditSettings | None = None,
     on_step: OnStep | None = None,
+    painter: Model | None = None,
 ) -> torch.Tensor:
     """Samples a dragged latent back to a picture, (B, H, W, 3) float32 in 0..1 on the CPU.
 
@@ -241,10 +280,12 @@ def sample(
         settings: ``sample``, ``restore_detail``, ``source_background``, ``shown_margin`` and ``shown_feather`` of it
             are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
+        painter: as for ``edit``.
     """
-    host = model.host(prompt, negative_prompt, guidance)
+    host = model.host(prompt, negative_prompt, guidance, painter=painter)
     latent = stations.sample(host, source.inversion, dragged, settings, on_step=on_step)
-    return stations.finish(source.image, host.decode(latent), dragged, settings)
+    finished = dragged.painted_by_another() if host.paints else dragged
+    return stations.finish(source.image, host.decode(latent), finished, settings)
 
 
 def edit(
@@ -258,6 +299,8 @@ def edit(
     settings: EditSettings | None = None,
     mask: torch.Tensor | None = None,
     on_step: OnStep | None = None,
+    painter: Model | None = None,
+    clean_plate: ImageLike | None = None,
 ) -> EditResult:
     """Drags what belongs to each handle to its target: all of the above in one call.
 
@@ -271,18 +314,23 @@ def edit(
         settings: see ``EditSettings``; None takes ``model.defaults``.
         mask: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
         on_step: called with (steps done of inversion and sampling, latent, clean estimate); may raise to stop.
+        painter: a second model of the same family that paints what the drag reveals, from noise and at every step:
+            an inpainting checkpoint (9 channels), best. A single file takes prompts by ``model``'s text encoder.
+        clean_plate: your own picture of what is behind, of the picture's size, in the place of a filling.
 
     Raises:
         InputError: anything that the caller can mend; the message says how.
     """
-    host = model.host(prompt, negative_prompt, guidance, source_prompt)
+    host = model.host(prompt, negative_prompt, guidance, source_prompt, painter)
+    plate = None if clean_plate is None else read_image(clean_plate, "clean_plate")
     return stations.edit(
-        host, read_image(image), read_points(points), settings or model.defaults, mask, on_step
+        host, read_image(image), read_points(points), settings or model.defaults, mask, on_step, plate
     )
 
 
-def read_image(image: ImageLike) -> torch.Tensor:
-    """(B, H, W, 3) float32 in 0..1 of a file (turned upright by its EXIF tag), a PIL image, an array or a tensor.
+def read_image(image: ImageLike, input: str = "image") -> torch.Tensor:
+    """(B, H, W, 3) float32 in 0..1 of a file (turned upright by its EXIF tag), a PIL image, an array or a tensor;
+    ``input`` is what an error calls it.
 
     Raises:
         InputError: no picture, or not three channels.
@@ -293,13 +341,13 @@ def read_image(image: ImageLike) -> torch.Tensor:
                 image = ImageOps.exif_transpose(opened)
                 image = image.convert("RGB")
         except OSError as error:
-            raise InputError("image", f"{image} can't be read ({error}).", "Give a picture file.") from error
+            raise InputError(input, f"{image} can't be read ({error}).", "Give a picture file.") from error
     if isinstance(image, Image.Image):
         image = np.array(image.convert("RGB"))
     tensor = torch.from_numpy(image) if isinstance(image, np.ndarray) else image
     tensor = tensor.float() / 255 if tensor.dtype == torch.uint8 else tensor.float()
     tensor = tensor[None] if tensor.ndim == 3 else tensor
-    check_image(tensor)
+    check_image(tensor, input)
     return tensor.cpu()
 
 

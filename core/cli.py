@@ -23,7 +23,7 @@ from . import api, batch
 from .attention.tokens import SourceAttention
 from .batch import Job
 from .diffusion.schedule import timesteps
-from .edit import EditResult
+from .edit import EditResult, check_one_behind
 from .errors import InputError
 from .families import AUTOMATIC_STEPS, SD1, Family, ScheduleChoice, chosen
 from .motion.field import Falloff, Motion
@@ -44,13 +44,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Before anything is loaded: a mistyped option should not cost that.
         read_settings(options)
         jobs = batch.plan_jobs(options.input, read_drags(options))
-        mask = _mask(options, jobs)
+        mask, plate = _mask(options, jobs), _plate(options, jobs)
         dtype = DTYPES[options.dtype] if options.dtype else None
         model = api.load(options.model, options.device, dtype)
-        return run(model, jobs, options, read_settings(options, model.family), mask)
+        painter = api.load(options.painter, options.device, dtype) if options.painter else None
+        return run(model, jobs, options, read_settings(options, model.family), Given(mask, plate, painter))
     except InputError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Given:
+    """What is given beside model, pictures and drags.
+
+    Attributes:
+        mask, plate: (1, H, W) and (1, H, W, 3) in 0..1, for a single picture.
+        painter: the second model.
+    """
+
+    mask: torch.Tensor | None = None
+    plate: torch.Tensor | None = None
+    painter: api.Model | None = None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,6 +90,14 @@ def build_parser() -> argparse.ArgumentParser:
             f"--{kind}", action="append", default=[], metavar="X,Y", help=f"{said}; goes with --drag, several times"
         )
     parser.add_argument("--mask", type=Path, help="a picture whose white moves, instead of what the attention finds")
+    parser.add_argument(
+        "--clean-plate", type=Path, metavar="FILE", help="a picture of what is behind, of the picture's size, in the "
+        "place of a filling",
+    )
+    parser.add_argument(
+        "--painter", type=Path, metavar="MODEL", help="a second model of the same family, an inpainting checkpoint at "
+        "best, that paints what the drag reveals",
+    )
     parser.add_argument("--prompt", help="what the edited part shall show")
     parser.add_argument("--negative-prompt", help="what it shall not show; needs --guidance")
     parser.add_argument("--source-prompt", help="what the picture shows (default: the prompt)")
@@ -187,10 +210,10 @@ def _numbers(input: str, text: str, form: str, *counts: int) -> list[float]:
 
 
 def run(
-    model: api.Model, jobs: list[Job], options: argparse.Namespace, settings: EditSettings, mask: torch.Tensor | None
+    model: api.Model, jobs: list[Job], options: argparse.Namespace, settings: EditSettings, given: Given
 ) -> int:
     """Edits every picture that isn't finished; one that fails is told and doesn't hold up the others."""
-    parameters = _parameters(model, options, settings)
+    parameters = _parameters(model, options, settings, given)
     failed = 0
     with tqdm(jobs, unit="picture") as bar:
         for job in bar:
@@ -200,8 +223,8 @@ def run(
                 key = batch.job_key(job, parameters)
                 if not options.overwrite and batch.is_done(paths, key):
                     continue
-                bar.write(f"{job.name}: {api.cost(model, job.image, settings)}", sys.stderr)
-                _edit(model, job, options, settings, mask, parameters, paths, key)
+                bar.write(f"{job.name}: {api.cost(model, job.image, settings, given.painter)}", sys.stderr)
+                _edit(model, job, options, settings, given, parameters, paths, key)
             except (InputError, OSError) as error:
                 failed += 1
                 bar.write(f"{job.name}: {error}", sys.stderr)
@@ -209,7 +232,7 @@ def run(
 
 
 def _edit(
-    model: api.Model, job: Job, options: argparse.Namespace, settings: EditSettings, mask: torch.Tensor | None,
+    model: api.Model, job: Job, options: argparse.Namespace, settings: EditSettings, given: Given,
     parameters: dict[str, Any], paths: dict[str, Path], key: str,
 ) -> None:
     begun = time.perf_counter()
@@ -217,7 +240,7 @@ def _edit(
     with tqdm(total=2 * each_way, unit="step", leave=False) as steps:
         result = api.edit(
             model, job.image, job.points, options.prompt, options.negative_prompt, options.guidance,
-            options.source_prompt, settings, mask, lambda *_: steps.update(),
+            options.source_prompt, settings, given.mask, lambda *_: steps.update(), given.painter, given.plate,
         )
     batch.write_atomically(paths["image"], lambda file: api.save_image(result.image, file))
     batch.write_atomically(paths["mask"], lambda file: api.save_image(result.element, file))
@@ -225,18 +248,25 @@ def _edit(
     batch.write_json(paths["report"], _report(job, result, parameters, paths, key, seconds))
 
 
-def _parameters(model: api.Model, options: argparse.Namespace, settings: EditSettings) -> dict[str, Any]:
+def _parameters(
+    model: api.Model, options: argparse.Namespace, settings: EditSettings, given: Given
+) -> dict[str, Any]:
     """All that a result depends on besides the picture and its drags, as JSON holds it."""
-    unet = model.components.unet
     return {
-        "model": {"path": str(options.model), "fingerprint": model.fingerprint, "dtype": str(unet.dtype)},
+        "model": _described(options.model, model),
+        "painter": _described(options.painter, given.painter) if given.painter else None,
         "prompts": {
             "prompt": options.prompt, "negative_prompt": options.negative_prompt, "guidance": options.guidance,
             "source_prompt": options.source_prompt,
         },
         "mask": batch.checksum(options.mask) if options.mask else None,
+        "clean_plate": batch.checksum(options.clean_plate) if options.clean_plate else None,
         "settings": dataclasses.asdict(settings),
     }
+
+
+def _described(path: Path, model: api.Model) -> dict[str, str]:
+    return {"path": str(path), "fingerprint": model.fingerprint, "dtype": str(model.components.unet.dtype)}
 
 
 def _report(
@@ -281,3 +311,13 @@ def _mask(options: argparse.Namespace, jobs: list[Job]) -> torch.Tensor | None:
     if len(jobs) > 1:
         raise InputError("mask", f"one for {len(jobs)} pictures.", "Edit a single picture with it.")
     return api.read_image(options.mask).mean(-1)
+
+
+def _plate(options: argparse.Namespace, jobs: list[Job]) -> torch.Tensor | None:
+    if options.clean_plate is None:
+        return None
+    if len(jobs) > 1:
+        raise InputError("clean_plate", f"one for {len(jobs)} pictures.", "Edit a single picture with it.")
+    if options.painter is not None:
+        check_one_behind(True)
+    return api.read_image(options.clean_plate, "clean_plate")

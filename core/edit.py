@@ -114,6 +114,7 @@ def edit(
         # Before the inversion: a mask that can't be used should not cost one.
         given_element(mask, grid, image.shape[0])
     if clean_plate is not None:
+        check_one_behind(host.paints)
         check_clean_plate(clean_plate, grid, image.shape[0])
 
     inversion = invert(host, host.encode(grid.pad_image(image)), settings, on_step=on_step)
@@ -123,7 +124,8 @@ def edit(
     latent = sample(host, inversion, dragged, settings, on_step=after)
     moved = [one.movement for one in dragged.pictures or [dragged]]
     shown = torch.cat([shown_mask(one, settings.shown_margin, settings.shown_feather) for one in moved])
-    picture = finish(image, host.decode(latent), dragged, settings, shown)
+    finished = dragged.painted_by_another() if host.paints else dragged
+    picture = finish(image, host.decode(latent), finished, settings, shown)
     revealed, seam = (mask(dragged, settings.fill).cpu() for mask in (revealed_mask, seam_mask))
     return EditResult(picture, shown, inversion, found, dragged, revealed, seam)
 
@@ -333,9 +335,9 @@ def check_pictures(points: DragPoints, batch: int) -> None:
         )
 
 
-def check_one_behind(painter: object | None) -> None:
-    """Raises an ``InputError`` where a clean plate is given and a painter, too."""
-    if painter is not None:
+def check_one_behind(painter: bool) -> None:
+    """Raises an ``InputError`` for a clean plate where there is a painter, too."""
+    if painter:
         raise InputError(
             "clean_plate",
             "a painter is given as well, and would paint over it.",

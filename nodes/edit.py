@@ -97,7 +97,7 @@ def check_before_running(
         check_painter(model, painter)
     grid = Grid.padded(*image.shape[1:3])
     if clean_plate is not None:
-        check_one_behind(painter)
+        check_one_behind(painter is not None)
         check_clean_plate(plate_on(grid, clean_plate), grid, image.shape[0])
     if mask is not None:
         given_element(mask, grid, image.shape[0])

@@ -47,6 +47,7 @@ class CapturePlan:
         map_steps: how many steps within it, evenly spread; 1 or more.
         heads: how heads are merged.
         source_sides: parts of the U whose keys and values sampling reads; () means all.
+        source_levels: how often halved the token grids of these layers are; () means all of them.
         storage: where the tokens live: "cpu" memory, the model's "device", "recompute" for nowhere, "auto" for "cpu" as
             far as they fit the budget and "recompute" beyond, "off" for no source attention.
         budget_mb: upper bound in MB of all that is kept, and of the maps while they are summed up. The default holds
@@ -59,6 +60,7 @@ class CapturePlan:
     map_steps: int = 4
     heads: Heads = "mean"
     source_sides: tuple[Side, ...] = ()
+    source_levels: tuple[int, ...] = ()
     storage: Storage = "auto"
     budget_mb: int = 1152
 
@@ -97,7 +99,12 @@ class CapturePlan:
         """The layers whose keys and values sampling reads."""
         if self.storage == "off":
             return ()
-        return tuple(layer for layer in layers if not self.source_sides or layer.side in self.source_sides)
+        sides, levels = self.source_sides, self.source_levels
+        return tuple(
+            layer
+            for layer in layers
+            if (not sides or layer.side in sides) and (not levels or layer.level in levels)
+        )
 
     def map_indices(self, steps: int) -> tuple[int, ...]:
         """Which of ``steps`` ascending noise levels the maps are read at."""

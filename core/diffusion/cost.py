@@ -16,9 +16,10 @@ class Cost:
     Attributes:
         steps: noise levels, each way.
         inversion: evaluations of the way into the noise.
-        sampling: evaluations of the way back; with a painter as many again as there are steps.
+        sampling: evaluations of the way back.
         recomputed: evaluations of the way back that are there only because the keys and values weren't kept.
         footprint: what is kept.
+        painting: evaluations of the second model that paints what is revealed: one at every step.
     """
 
     steps: int
@@ -26,11 +27,12 @@ class Cost:
     sampling: int
     recomputed: int
     footprint: Footprint
+    painting: int = 0
 
     @property
     def total(self) -> int:
-        """All evaluations."""
-        return self.inversion + self.sampling + self.recomputed
+        """All evaluations, of both models."""
+        return self.inversion + self.sampling + self.recomputed + self.painting
 
     def __str__(self) -> str:
         kept, whole = self.footprint, self.steps
@@ -38,13 +40,20 @@ class Cost:
         if not kept.kept_steps:
             tokens = f"no keys and values ({kept.storage})"
         again = f" and {self.recomputed} again for keys and values that aren't kept" if self.recomputed else ""
+        again += f", and {self.painting} of the painter" if self.painting else ""
         return (
             f"{whole} steps each way; {self.inversion} evaluations to invert, {self.sampling} to sample back{again}; "
             f"keeps {_megabytes(kept.total)} (attention maps {_megabytes(kept.maps)}, {tokens})"
         )
 
 
-def cost_of(footprint: Footprint, steps: int, refinements: int = 0, settings: SampleSettings | None = None) -> Cost:
+def cost_of(
+    footprint: Footprint,
+    steps: int,
+    refinements: int = 0,
+    settings: SampleSettings | None = None,
+    painter: bool = False,
+) -> Cost:
     """What an edit of a dragged latent will cost.
 
     Args:
@@ -52,6 +61,7 @@ def cost_of(footprint: Footprint, steps: int, refinements: int = 0, settings: Sa
         steps: noise levels, each way.
         refinements: extra evaluations per inversion step.
         settings: of the way back. Steps in which all of it is held are not evaluated.
+        painter: whether a second model paints what is revealed.
     """
     settings = settings or SampleSettings()
     first = min(steps_of(settings.hold_element, steps), steps_of(settings.hold_rest, steps))
@@ -60,7 +70,7 @@ def cost_of(footprint: Footprint, steps: int, refinements: int = 0, settings: Sa
         read = 0
     # Kept are the last ones; read are those from the first evaluated to the last that source attention is on for.
     recomputed = max(0, min(read, steps - footprint.kept_steps) - first)
-    return Cost(steps, steps * (refinements + 1), steps - first, recomputed, footprint)
+    return Cost(steps, steps * (refinements + 1), steps - first, recomputed, footprint, steps if painter else 0)
 
 
 def _megabytes(count: int) -> str:

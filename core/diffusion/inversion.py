@@ -53,6 +53,8 @@ class Inversion:
         evaluations: number of U-Net evaluations it took.
         noise_mask: (B or 1, H, W) share in 0..1 that an edit may change, the user's own limit; float32 on the CPU, or
             None.
+        conditioning: what the model was told besides, as its host takes it; the host tells it again where keys and
+            values are recomputed. None for nothing.
     """
 
     sigmas: torch.Tensor
@@ -66,6 +68,7 @@ class Inversion:
     model_fingerprint: str = ""
     evaluations: int = 0
     noise_mask: torch.Tensor | None = None
+    conditioning: Any = None
 
     @property
     def steps(self) -> int:
@@ -133,6 +136,7 @@ def invert(
     model_fingerprint: str = "",
     noise_mask: torch.Tensor | None = None,
     guess_from: Guess = "extrapolate",
+    conditioning: Any = None,
 ) -> Inversion:
     """Runs the inversion.
 
@@ -141,10 +145,9 @@ def invert(
         latent: clean latent (B, C, h, w) in the model's own scale, on the model's device.
         sigmas: (n + 1,) descending with a closing 0 (``schedule.sampling_sigmas``).
         plan: what to record.
-        plan: what to record.
         refinements: extra evaluations a step.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
-        model_fingerprint, noise_mask: kept in the result.
+        model_fingerprint, noise_mask, conditioning: kept in the result.
         guess_from: which latent a step is first evaluated on (see above).
 
     Raises:
@@ -182,6 +185,7 @@ def invert(
         model_fingerprint=model_fingerprint,
         evaluations=(len(ascending) - 1) * (refinements + 1),
         noise_mask=None if noise_mask is None else _kept_copy(noise_mask),
+        conditioning=conditioning,
         **capture.results(),
     )
 

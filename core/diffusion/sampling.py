@@ -65,6 +65,7 @@ def sample(
     settings: SampleSettings | None = None,
     on_step: OnStep | None = None,
     painter: Painter | None = None,
+    source: Denoiser | None = None,
 ) -> torch.Tensor:
     """Samples from ``inversion.sigmas[0]`` down to 0.
 
@@ -77,6 +78,9 @@ def sample(
         settings: source attention, and what is held.
         on_step: called with (step index, latent, clean estimate) after each step; may raise to stop.
         painter: a second model, which paints what the drag reveals, from noise and at every step; needs ``dragged``.
+        source: the U-Net under the conditioning of the inversion, without guidance, which keys and values that weren't
+            kept are evaluated with; None where that is ``denoiser``. So it is the source's attention that is read,
+            whatever the way back is told, and whether it was kept or not.
 
     Returns:
         (B, C, h, w) float32, on ``x``'s device. Where ``free`` is 0 it is the source's clean latent, exactly.
@@ -87,19 +91,17 @@ def sample(
     """
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
-    source = _SourceAttention(denoiser, inversion, settings, x.device, dragged)
+    attention = _SourceAttention(source or denoiser, inversion, settings, x.device, dragged)
     painted = None
     if painter is not None:
-        if dragged is None:
-            raise InputError("painter", "what was dragged is unknown.", "Sample a latent of AttentionDrag Apply.")
-        painted = dragged.revealed[:, None].to(x.device)
+        painted = known_drag(dragged).revealed[:, None].to(x.device)
     kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device, painted)
     sigmas = inversion.sigmas.tolist()
     x = x.float()
     for i in range(inversion.steps):
         known = kept.known(i)
         evaluated = known is None
-        denoised = denoiser.denoise(x, sigmas[i], source.at(i)) if known is None else known
+        denoised = denoiser.denoise(x, sigmas[i], attention.at(i)) if known is None else known
         if painter is not None and painted is not None:
             denoised = torch.lerp(denoised.float(), painter.denoise(x, sigmas[i]), painted)
         if evaluated or painter is not None:
@@ -109,6 +111,13 @@ def sample(
             on_step(i, x, denoised)
     check_finite(x, "Sampling")
     return x
+
+
+def known_drag(dragged: DraggedLatent | None) -> DraggedLatent:
+    """What was dragged, which a painter needs; an ``InputError`` where that is unknown."""
+    if dragged is None:
+        raise InputError("painter", "what was dragged is unknown.", "Sample a latent of AttentionDrag Apply.")
+    return dragged
 
 
 def check_sigmas(inversion: Inversion, sigmas: torch.Tensor) -> None:

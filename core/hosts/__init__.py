@@ -15,7 +15,14 @@ from ..model.protocols import Autoencoder, OnStep
 
 
 class Host(Autoencoder, Protocol):
-    """A loaded model with its conditioning, ready for both ways."""
+    """A loaded model with its conditioning, ready for both ways.
+
+    Attributes:
+        paints: whether a second model paints what a drag reveals.
+    """
+
+    @property
+    def paints(self) -> bool: ...
 
     def sigmas(self, steps: int, strength: float, schedule: Schedule = "full") -> torch.Tensor:
         """Descending noise levels to invert over and to sample back with, closing with 0."""

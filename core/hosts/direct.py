@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -14,7 +15,7 @@ from ..diffusion.inversion import Inversion, invert
 from ..diffusion.sampling import SampleSettings
 from ..diffusion.schedule import sampling_sigmas, timesteps
 from ..families import Schedule
-from ..model.protocols import Autoencoder, Denoiser, OnStep
+from ..model.protocols import Autoencoder, Denoiser, OnStep, Painter
 
 
 @dataclass
@@ -28,6 +29,9 @@ class DirectHost:
         model_fingerprint: kept in inversions and compared before sampling.
         sampling_denoiser: the same U-Net with other conditioning for the way back; None for the same.
         device: where the U-Net takes its latents; None takes them where they are.
+        conditioning: what ``denoiser`` is told, kept in inversions.
+        told: the same U-Net under a conditioning that an inversion kept; None where ``denoiser`` serves all of them.
+        painter: the second model that paints what a drag reveals, for that drag; None for none.
     """
 
     denoiser: Denoiser
@@ -36,6 +40,13 @@ class DirectHost:
     model_fingerprint: str = ""
     sampling_denoiser: Denoiser | None = None
     device: torch.device | None = None
+    conditioning: Any = None
+    told: Callable[[Any], Denoiser] | None = None
+    painter: Callable[[DraggedLatent], Painter] | None = None
+
+    @property
+    def paints(self) -> bool:
+        return self.painter is not None
 
     def encode(self, image: torch.Tensor) -> torch.Tensor:
         return self.autoencoder.encode(image)
@@ -56,7 +67,17 @@ class DirectHost:
         noise_mask: torch.Tensor | None = None,
     ) -> Inversion:
         latent = latent.to(self.device)
-        return invert(self.denoiser, latent, sigmas, plan, refinements, on_step, self.model_fingerprint, noise_mask)
+        return invert(
+            self.denoiser,
+            latent,
+            sigmas,
+            plan,
+            refinements,
+            on_step,
+            self.model_fingerprint,
+            noise_mask,
+            conditioning=self.conditioning,
+        )
 
     def sample(
         self,
@@ -69,4 +90,8 @@ class DirectHost:
     ) -> torch.Tensor:
         inversion.check_model(self.model_fingerprint)
         denoiser = self.sampling_denoiser or self.denoiser
-        return sampling.sample(denoiser, inversion, x.to(self.device), dragged, free, settings, on_step)
+        source = self.denoiser if self.told is None else self.told(inversion.conditioning)
+        painter = None if self.painter is None else self.painter(sampling.known_drag(dragged))
+        return sampling.sample(
+            denoiser, inversion, x.to(self.device), dragged, free, settings, on_step, painter, source
+        )

@@ -33,6 +33,7 @@ def main(comfyui: str, result: str, *kinds: str) -> None:
         "lcm": lcm,
         "inpainting": inpainting,
         "painter": painter,
+        "conditioning": conditioning,
         "vae": vae,
     }
     figures = {kind: all_kinds[kind]() for kind in kinds or all_kinds}
@@ -286,6 +287,76 @@ def painter() -> dict:
             ComfyHost(model, painter=other)
         except InputError as refused:
             figures[name] = str(refused)
+    return figures
+
+
+def conditioning() -> dict:
+    """Keys and values under the inversion's prompt alone, with another one and guidance on the way back."""
+    from dataclasses import replace
+
+    import torch
+    from comfy.samplers import CFGGuider
+    from parity_program import native_model
+
+    from core.attention.plan import CapturePlan
+    from core.attention.tokens import TokenRecorder
+    from core.diffusion.sampling import SampleSettings
+    from core.hosts.comfy.host import ComfyHost, drag_sampler
+
+    def worded(seed: int) -> list:
+        # 24 is the small model's text width.
+        return [[torch.randn(1, 77, 24, generator=torch.Generator().manual_seed(seed)) * 5, {}]]
+
+    model = native_model("sd15", small_unet(), "epsilon")
+    described, edited, negative = worded(1), worded(2), worded(3)
+    plain = ComfyHost(model, positive=described)
+    latent = torch.randn(1, 4, *SIZE, generator=torch.Generator().manual_seed(3))
+    inversion = plain.invert(latent, plain.sigmas(6, 0.5), CapturePlan(storage="cpu"), 0)
+    free, settings = torch.ones(1, *SIZE), SampleSettings()
+
+    def exactly(words: list) -> tuple:
+        """Every step's tokens in float32, of a run under these words alone."""
+        steps = []
+        for x, sigma in zip(inversion.trajectory[:-1], inversion.sigmas[:-1].tolist(), strict=True):
+
+            def record(model, now, sigmas, extra_args=None, callback=None, disable=None, x=x, sigma=sigma, **_):
+                from core.hosts.comfy.denoiser import ComfyDenoiser
+
+                recorder = TokenRecorder(frozenset(inversion.source_layers), inversion.latent_size)
+                ComfyDenoiser(model, extra_args or {}).denoise(x.to(now), sigma, recorder)
+                steps.append({name: tokens.clone() for name, tokens in recorder.kept.items()})
+                return now
+
+            import comfy.samplers
+
+            ComfyHost(model, positive=words)._run(comfy.samplers.KSAMPLER(record), x, inversion.sigmas, 1.0, None)
+        return tuple(steps)
+
+    def sampled(tokens, host: ComfyHost) -> torch.Tensor:
+        return host.sample(replace(inversion, tokens=tokens), inversion.noisy, None, free, settings)
+
+    guided = ComfyHost(model, positive=edited, negative=negative, cfg=4.0)
+    recomputed = sampled(None, guided)
+    # By a stranger's guider, which knows nothing of the inversion's prompt.
+    guider = CFGGuider(model)
+    guider.set_conds(edited, negative)
+    guider.set_cfg(4.0)
+    sampler = drag_sampler(replace(inversion, tokens=None), None, free, settings)
+    noisy = plain.to_latent(inversion.noisy)
+    foreign = plain.from_latent(guider.sample(torch.zeros_like(noisy), noisy, sampler, inversion.sigmas, seed=0))
+    same = ComfyHost(model, positive=described)
+    figures = {
+        "kept": inversion.conditioning is described,
+        "apart": error(recomputed, sampled(exactly(described), guided)),
+        "the way back's own": error(recomputed, sampled(exactly(edited), guided)),
+        "foreign": error(foreign, recomputed),
+        "same prompt": error(sampled(None, same), sampled(exactly(described), same)),
+    }
+    with_models = replace(inversion, tokens=None, conditioning=[[described[0][0], {"control": object()}]])
+    try:
+        guided.sample(with_models, inversion.noisy, None, free, settings)
+    except Exception as told:
+        figures["control"] = [type(told).__name__, str(told)]
     return figures
 
 

@@ -106,6 +106,22 @@ def test_any_model_of_the_same_latents_may_paint(figures):
     assert "SDXL" in figures["painter"]["family"] and "family" in figures["painter"]["family"]
 
 
+class TestConditioning:
+    def test_keys_and_values_are_the_inversions_own_kept_or_recomputed(self, figures):
+        told = figures["conditioning"]
+        assert told["kept"] and told["apart"] < 1e-5 and told["same prompt"] < 1e-5
+        assert told["the way back's own"] > 1e-3
+
+    def test_under_any_guider(self, figures):
+        assert figures["conditioning"]["foreign"] < 1e-5
+
+    def test_a_controlnet_that_is_not_loaded_is_told(self, figures):
+        kind, text = figures["conditioning"]["control"]
+        assert kind == "InputError"
+        for word in ("inversion", "ControlNet", "budget_mb", "same positive"):
+            assert word in text
+
+
 @pytest.mark.parametrize("way", ["encode", "decode"])
 def test_a_vae_that_overflows_is_named(figures, way):
     name, problem, mend = figures["vae"][way]

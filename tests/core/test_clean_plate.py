@@ -19,7 +19,8 @@ from tests.core.builders import uniform
 from tests.core.test_edit import FEW, by_pixels, picture, square
 
 # Nothing is left for sampling to change.
-HELD = dataclasses.replace(FEW, sample=SampleSettings(hold_element=1.0, hold_rest=1.0))
+SMOOTH = FillSettings(method="smooth")
+HELD = dataclasses.replace(FEW, sample=SampleSettings(hold_element=1.0, hold_rest=1.0), fill=SMOOTH)
 PLATE = 0.4 + 0.2 * uniform(1, 75, 90, 3, seed=8)
 
 
@@ -49,7 +50,7 @@ def test_the_element_arrives_and_the_rest_is_the_sources_bit_for_bit(edited):
 
 def test_no_trace_of_a_continuation_is_left(edited):
     """Whatever the settings of the filling, and wherever it is done, a plate takes its place."""
-    for fill in (FillSettings(method="smooth"), FillSettings(space="latent")):
+    for fill in (FillSettings(method="curved"), FillSettings(space="latent")):
         again = edit(
             toy_unet.host(),
             picture(),
@@ -121,8 +122,8 @@ def test_it_needs_a_picture_and_an_autoencoder_and_no_painter():
         with pytest.raises(InputError, match="clean_plate"):
             move(inversion, found, HELD, *given, clean_plate=PLATE)
     with pytest.raises(InputError, match="clean_plate: a painter"):
-        check_one_behind(object())
-    check_one_behind(None)
+        check_one_behind(True)
+    check_one_behind(False)
 
 
 class TestMasks:

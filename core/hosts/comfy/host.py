@@ -33,10 +33,12 @@ def drag_sampler(
     settings: SampleSettings,
     after_step: OnStep | None = None,
     painter: ComfyPainter | None = None,
+    same_positive: bool = False,
 ) -> comfy.samplers.KSAMPLER:
     """A SAMPLER that samples a dragged latent back; runs under any guider that takes ComfyUI's.
 
-    A ``painter`` must have been loaded with the guider's model (``painter.with_painter``).
+    A ``painter`` must have been loaded with the guider's model (``painter.with_painter``). ``same_positive``: the
+    guider's positive conditioning is the inversion's.
     """
 
     def sample(model, x, sigmas, extra_args=None, callback=None, disable=None, **_):
@@ -51,7 +53,8 @@ def drag_sampler(
                 after_step(index, latent, denoised)
 
         def work() -> torch.Tensor:
-            return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step, painter)
+            source = denoiser.told(inversion.conditioning, same_positive)
+            return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step, painter, source)
 
         return work() if painter is None or dragged is None else painter.run(dragged, sigmas, work)
 
@@ -95,6 +98,10 @@ class ComfyHost:
         self._sampling_progress = sampling_progress
         self._painter = painter
 
+    @property
+    def paints(self) -> bool:
+        return self._painter is not None
+
     def to_latent(self, x: torch.Tensor) -> torch.Tensor:
         """Model scale -> LATENT samples."""
         return self._model.get_model_object("latent_format").process_out(x)
@@ -121,7 +128,7 @@ class ComfyHost:
         on_step: OnStep | None = None,
         noise_mask: torch.Tensor | None = None,
     ) -> Inversion:
-        """Inverts in one run of the guider; ``noise_mask`` as in ``Inversion``."""
+        """Inverts in one run of the guider; ``noise_mask`` as in ``Inversion``, which keeps the positive, too."""
         result: list[Inversion] = []
 
         def run(model, x, ascending, extra_args=None, callback=None, disable=None, **_):
@@ -134,7 +141,18 @@ class ComfyHost:
                     on_step(done, latent_now, denoised)
 
             sigmas = ascending.flip(0)
-            result.append(invert(denoiser, x, sigmas, plan, refinements, after, denoiser.fingerprint, noise_mask))
+            made = invert(
+                denoiser,
+                x,
+                sigmas,
+                plan,
+                refinements,
+                after,
+                denoiser.fingerprint,
+                noise_mask,
+                conditioning=self._positive,
+            )
+            result.append(made)
             return result[0].noisy.to(x)
 
         self._run(comfy.samplers.KSAMPLER(run), latent, sigmas.flip(0), 1.0, self._inversion_progress)
@@ -153,7 +171,8 @@ class ComfyHost:
         if self._painter is not None:
             model = with_painter(model, self._painter)
             painter = ComfyPainter(self._painter, self._positive, self._negative, self._cfg)
-        sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter)
+        same = self._positive is inversion.conditioning
+        sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter, same)
         return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress, model)
 
     def _run(

@@ -29,7 +29,12 @@ def null_conditioning(model: Any) -> list:
 
     A pooled output goes with it for models that take one (SDXL).
     """
-    width = context_width(model.model)
+    return null_of(model.model)
+
+
+def null_of(base_model: Any) -> list:
+    """``null_conditioning`` for a MODEL's own model."""
+    width = context_width(base_model)
     return [[torch.zeros(1, NULL_TOKENS, width), {"pooled_output": torch.zeros(1, POOLED_WIDTH)}]]
 
 

@@ -7,6 +7,7 @@ from .components import Components, from_pipeline
 from .conditioning import Conditioning, null_conditioning
 from .denoiser import DiffusersDenoiser
 from .loading import load
+from .painter import check_painter, extra_channels, painter_of
 from .vae import DiffusersVae
 
 __all__ = [
@@ -14,7 +15,10 @@ __all__ = [
     "Conditioning",
     "DiffusersDenoiser",
     "DiffusersVae",
+    "check_painter",
+    "extra_channels",
     "from_pipeline",
     "load",
     "null_conditioning",
+    "painter_of",
 ]

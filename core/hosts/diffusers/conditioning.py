@@ -49,16 +49,21 @@ def context_width(unet: Any) -> int:
     return widths.pop()
 
 
-def check_embeddings(unet: Any) -> None:
-    """Raises an ``UnsupportedModelError`` for a U-Net that wants inputs which this host doesn't have."""
+def check_embeddings(unet: Any, shown: int = 0) -> None:
+    """Raises an ``UnsupportedModelError`` for a U-Net that wants inputs which this host doesn't have.
+
+    Args:
+        shown: channels that it is shown beside the latent.
+    """
     config = unet.config
     taken, latent = config.in_channels, config.out_channels
-    if taken != latent:
+    if taken != latent + shown:
         raise UnsupportedModelError(
             "model",
             f"its U-Net takes {taken} channels instead of {latent}: an inpainting checkpoint (or another that is shown "
             "a picture), which can't be inverted.",
-            "Use the checkpoint that it was made from, or another plain one.",
+            "Use the checkpoint that it was made from, or another plain one; give this one as painter: it paints what "
+            "the drag reveals.",
         )
     added, labels = config.get("addition_embed_type"), config.get("class_embed_type")
     if added not in (None, "text_time"):

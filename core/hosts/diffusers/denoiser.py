@@ -6,6 +6,7 @@ import math
 import re
 from bisect import bisect_left
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -41,6 +42,7 @@ class DiffusersDenoiser:
         positive: conditioning of the edit; None for none (zeros).
         negative: conditioning to move away from; None for none. Only evaluated when ``guidance`` is not 1.
         guidance: classifier-free guidance scale (Ho and Salimans 2022, arXiv 2207.12598); 1 leaves it out.
+        shown: (B or 1, E, h, w) float planes that an inpainting U-Net is shown beside the latent; None for others.
 
     Attributes:
         fingerprint: tells this U-Net from another by its self-attention, its prediction and some values of every
@@ -57,12 +59,14 @@ class DiffusersDenoiser:
         positive: Conditioning | None = None,
         negative: Conditioning | None = None,
         guidance: float = 1.0,
+        shown: torch.Tensor | None = None,
     ):
         # torch.compile would have traced the layers' own processors in.
         self._unet: Any = getattr(unet, "_orig_mod", unet)
         self._attentions = self_attention(self._unet)
         self.layers = tuple(attention.layer for attention in self._attentions)
-        check_embeddings(self._unet)
+        self._shown = shown
+        check_embeddings(self._unet, 0 if shown is None else shown.shape[1])
         self.prediction = _prediction(scheduler)
         alphas = _alphas(scheduler)
         self._sigmas: list[float] = schedule.sigmas_from_alphas(alphas).tolist()
@@ -74,7 +78,6 @@ class DiffusersDenoiser:
         negative = negative or null_conditioning(self._unet)
         self._conditionings = (positive,) if guidance == 1 else (positive, negative)
         self._arguments: tuple[Any, dict[str, Any]] | None = None
-        self.fingerprint = self._fingerprint()
 
     @property
     def train_timesteps(self) -> int:
@@ -110,7 +113,7 @@ class DiffusersDenoiser:
         """
         sigma = float(sigma)
         batch = x.shape[0]
-        channels = self._unet.config.in_channels
+        channels = self._unet.config.out_channels
         if x.shape[1] != channels:
             raise InputError(
                 "latent", f"it has {x.shape[1]} channels, the model takes {channels}.",
@@ -119,6 +122,8 @@ class DiffusersDenoiser:
         dtype, device = _compute_dtype(self._unet), x.device
         scale = math.sqrt(1 + sigma**2)
         sample = (x / scale).to(dtype)
+        if self._shown is not None:
+            sample = torch.cat([sample, self._shown.to(sample).expand(batch, -1, -1, -1)], 1)
         if len(self._conditionings) > 1:
             sample = sample.repeat(len(self._conditionings), 1, 1, 1)
         timestep = torch.tensor(self.timestep(sigma), device=device)
@@ -133,7 +138,8 @@ class DiffusersDenoiser:
             return x - sigma * output
         return x / scale**2 - output * (sigma / scale)
 
-    def _fingerprint(self) -> str:
+    @cached_property
+    def fingerprint(self) -> str:
         # Fused projections hold again what the single ones hold, and a LoRA's weights lie among the model's own.
         own = [
             parameter for name, parameter in self._unet.named_parameters()

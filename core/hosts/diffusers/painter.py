@@ -1,0 +1,72 @@
+"""A second diffusers model that paints what a drag reveals: an inpainting checkpoint, or any other of the same latents.
+
+An inpainting U-Net is shown a mask and the picture with a hole there, five channels beside the latent's four, in that
+order. The picture is the dragged latent's, with the element where it arrives, and blank, as grey encodes, in the cells
+that the element left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from ...diffusion.dragged import DraggedLatent
+from ...errors import InputError
+from ...model.protocols import Painter
+from .components import Components
+from .conditioning import Conditioning
+from .denoiser import DiffusersDenoiser
+from .vae import DiffusersVae
+
+INPAINTING = 5
+
+
+def check_painter(model: Components, painter: Components) -> None:
+    """Raises an ``InputError`` unless ``painter`` can paint into latents of ``model``."""
+    mine, theirs = ((parts.unet.config.out_channels, float(parts.vae.config.scaling_factor)) for parts in
+                    (model, painter))  # fmt: skip
+    if mine != theirs:
+        raise InputError(
+            "painter",
+            f"its latents have {theirs[0]} channels at a scale of {theirs[1]:g}, the model's {mine[0]} at {mine[1]:g}.",
+            "Use a checkpoint of the model's own family.",
+        )
+    extra = extra_channels(painter)
+    if extra not in (0, INPAINTING):
+        raise InputError(
+            "painter",
+            f"its U-Net takes {extra} more channels than the latent has.",
+            "Use an inpainting checkpoint (9 channels: mask and masked picture), or a plain one.",
+        )
+
+
+def extra_channels(parts: Components) -> int:
+    """Channels that a U-Net takes besides the latent's: 5 in an inpainting one, else 0."""
+    return int(parts.unet.config.in_channels) - int(parts.unet.config.out_channels)
+
+
+def painter_of(
+    parts: Components, positive: Conditioning | None, negative: Conditioning | None, guidance: float
+) -> Callable[[DraggedLatent], Painter]:
+    """What makes a ``model.protocols.Painter`` of a model for one drag.
+
+    Args:
+        parts: the painting model (``check_painter``).
+        positive, negative, guidance: as on the way back.
+    """
+
+    def painter(dragged: DraggedLatent) -> Painter:
+        shown = _shown(parts, dragged) if extra_channels(parts) else None
+        return DiffusersDenoiser(parts.unet, parts.scheduler, positive, negative, guidance, shown)
+
+    return painter
+
+
+def _shown(parts: Components, dragged: DraggedLatent) -> torch.Tensor:
+    """(B, 5, h, w) float32: the mask, and the dragged picture's latent with a hole there."""
+    hole = dragged.revealed[:, None] > 0
+    vae = DiffusersVae(parts.vae)
+    height, width = dragged.clean.shape[-2:]
+    grey = vae.encode(torch.full((1, height * vae.cell, width * vae.cell, 3), 0.5)).to(dragged.clean)
+    return torch.cat([hole.to(dragged.clean), torch.where(hole, grey, dragged.clean)], 1)
