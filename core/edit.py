@@ -25,7 +25,7 @@ from .pixels.composite import composite, shown_mask
 from .pixels.detail import composed, detail, restore_detail
 from .pixels.revealed import revealed_mask, seam_mask
 from .region.found import find_element
-from .region.given import Combine, combine, given_element
+from .region.given import Combine, combine, given_element, softened
 from .region.threshold import automatic_tau
 from .settings import EditSettings
 from .space.grid import Grid, check_image
@@ -170,7 +170,8 @@ def find(
         settings: ``correlation`` and ``element`` of it are used.
         image: (B, H, W, 3) in 0..1, the source, whose edges the element then follows.
         given: (B or 1, H, W) in 0..1, a mask that someone else made.
-        combining: how it corrects what the attention finds; None moves it instead.
+        combining: how it corrects what the attention finds; None moves it instead, to the bit. With "replace" and a
+            picture a hard mask gets soft edges (``given.softened``).
         input: what the user knows ``given`` by.
     """
     settings = settings or EditSettings()
@@ -184,6 +185,8 @@ def find(
         element = find_element(every, grid, points, settings.element, image, inversion.maps)
         if given is not None and combining is not None:
             element = combine(element, given, combining)
+            if image is not None and combining == "replace":
+                element = softened(element, image)
     return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points))
 
 

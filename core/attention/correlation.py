@@ -66,14 +66,24 @@ def _rows(
     attention: torch.Tensor, size: tuple[int, int], grid: Grid, places: list[Point], settings: CorrelationSettings
 ) -> torch.Tensor:
     """Handle rows of one token grid, (B, P, *size), each scaled to a mean of 1."""
-    attention = attention.float()
-    weights = torch.stack([_disc(place, grid, size, settings.disc).flatten() for place in places])
-    weights = weights.to(attention)
-    rows = weights @ attention
-    if settings.symmetric:
-        rows = rows + weights @ attention.transpose(-1, -2)
+    discs = [_disc(place, grid, size, settings.disc).flatten() for place in places]
+    rows = torch.stack([_weighted(attention, disc, settings.symmetric) for disc in discs], 1)
     rows = rows / rows.mean(-1, keepdim=True)
     return rows.unflatten(-1, size)
+
+
+def _weighted(attention: torch.Tensor, disc: torch.Tensor, symmetric: bool) -> torch.Tensor:
+    """(B, n) mean row of the tokens in a disc (n,), with their mean column where ``symmetric``.
+
+    Only these are read and converted: of a fine map a point needs a few rows.
+    """
+    tokens = disc.nonzero()[:, 0]
+    weights = disc[tokens].to(attention.device, torch.float32)
+    tokens = tokens.to(attention.device)
+    rows = torch.einsum("t,btn->bn", weights, attention.index_select(1, tokens).float())
+    if symmetric:
+        rows = rows + torch.einsum("t,bnt->bn", weights, attention.index_select(2, tokens).float())
+    return rows
 
 
 def _disc(place: Point, grid: Grid, size: tuple[int, int], radius: float) -> torch.Tensor:

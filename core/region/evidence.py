@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from ..space.grid import Grid
+from . import fitted
 from .superpixels import Superpixels
 from .threshold import automatic_tau
 from .walk import Relations, reached
@@ -24,14 +25,9 @@ FAR = 6.0
 """Largest value of a clue: what is farther off tells no more."""
 
 
-WEIGHTS = (1.746, -2.421, -8.274, -2.059, -0.281, 0.955, -0.764, -0.616, -1.033, 0.84, -0.387, 0.302, -0.162)
-OFFSET = 6.062
-"""What each clue counts for; fitted, see ``benchmarks/ABLATION.md``."""
-
-
 def belief(clue: torch.Tensor) -> torch.Tensor:
     """Logarithm (K, N) of the odds that a piece belongs to a point, by its clues (K, N, F)."""
-    return clue @ clue.new_tensor(WEIGHTS) + OFFSET
+    return clue @ clue.new_tensor(fitted.BELIEF) + fitted.OFFSET
 
 
 def clues(
@@ -62,10 +58,9 @@ def clues(
     against = logarithm - (foreign @ related.related).clamp_min(1e-4).log()
     colour = around @ pieces.mean
     apart = (pieces.mean[None] - colour[:, None]).square().sum(-1).sqrt()
-    alike = (-(pieces.mean[:, None] - pieces.mean).square().sum(-1) / NEAR_TO).exp()
+    alike = (-pieces.apart / NEAR_TO).exp()
     ground = (foreign @ alike + 1e-3).log()
-    y, x = (pieces.average(plane) for plane in _places(pieces))
-    away = torch.hypot(y - y[seeds][:, None], x - x[seeds][:, None]) / min(pieces.labels.shape)
+    away = (pieces.places - pieces.places[seeds][:, None]).norm(dim=-1)
     every = [
         *found,
         scaled,
@@ -99,10 +94,3 @@ def _scaled(values: torch.Tensor, pieces: Superpixels, seeds: torch.Tensor) -> t
 
 def _border_mean(values: torch.Tensor, pieces: Superpixels) -> torch.Tensor:
     return (values * pieces.border).sum(-1) / pieces.border.sum()
-
-
-def _places(pieces: Superpixels) -> tuple[torch.Tensor, torch.Tensor]:
-    height, width = pieces.labels.shape
-    y = torch.arange(height, device=pieces.labels.device, dtype=torch.float32)
-    x = torch.arange(width, device=pieces.labels.device, dtype=torch.float32)
-    return y[:, None].expand(height, width), x.expand(height, width)

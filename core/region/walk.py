@@ -55,11 +55,11 @@ def relations(maps: Mapping[tuple[int, int], torch.Tensor], grid: Grid, pieces: 
     every = {size: attention for size, attention in maps.items() if size[0] * size[1] >= LEAST_TOKENS} or maps
     total = pieces.area.new_zeros(pieces.count, pieces.count)
     for size, attention in sorted(every.items()):
-        size, attention = _pooled(size, attention.to(pieces.area))
+        size, attention = _pooled(size, attention, pieces.area)
         attention = attention / attention.mean(-1, keepdim=True).clamp_min(1e-12)
         weights = _tokens(size, grid, pieces)
-        total = total + weights @ ((attention + attention.T) / 2) @ weights.T
-    related = total / len(every)
+        total = total + weights @ attention @ weights.T
+    related = (total + total.T) / (2 * len(every))
     return Relations(related, _attention(related, pieces), _colour(pieces))
 
 
@@ -78,16 +78,26 @@ def reached(related: Relations, pieces: Superpixels, seeds: torch.Tensor, local:
     return (ways / (ways * own).sum(-1, keepdim=True)).clamp(1e-9, 1)
 
 
-def _pooled(size: tuple[int, int], attention: torch.Tensor) -> tuple[tuple[int, int], torch.Tensor]:
-    """A map of at most ``MOST_TOKENS`` tokens: squares of tokens as one."""
+def _pooled(size: tuple[int, int], attention: torch.Tensor, like: torch.Tensor) -> tuple[tuple[int, int], torch.Tensor]:
+    """A map (n, n) of at most ``MOST_TOKENS`` tokens, squares of tokens as one, as ``like`` is in type and device."""
     while size[0] * size[1] > MOST_TOKENS and min(size) > 1:
-        half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
-        for _ in range(2):
-            rows = attention.shape[0]
-            planes = F.avg_pool2d(attention.view(rows, 1, *size), 2, ceil_mode=True, count_include_pad=False)
-            attention = planes.flatten(1).T.contiguous()
-        size = half
-    return size, attention
+        height, width = ((side + 1) // 2 for side in size)
+        # The rows of four tokens are summed before anything is converted: a fine map is large.
+        rows = attention.view(*size, -1)
+        if (2 * height, 2 * width) != size:
+            rows = _repeated(rows, 2 * height, 2 * width)
+        rows = rows.view(height, 2, width, 2, -1)
+        first, second = (rows[:, one, :, 0].to(like) + rows[:, one, :, 1].to(like) for one in (0, 1))
+        columns = (first + second).view(-1, 1, *size)
+        attention = F.avg_pool2d(columns, 2, ceil_mode=True, count_include_pad=False).flatten(1) / 4
+        size = (height, width)
+    return size, attention.to(like)
+
+
+def _repeated(rows: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """(height, width, n): the last row and column of tokens stand for those that an odd grid lacks."""
+    rows = torch.cat([rows, rows[-1:]][: 1 + height - rows.shape[0]])
+    return torch.cat([rows, rows[:, -1:]][: 1 + width - rows.shape[1]], 1)
 
 
 def _tokens(size: tuple[int, int], grid: Grid, pieces: Superpixels) -> torch.Tensor:
@@ -121,7 +131,7 @@ def _attention(related: torch.Tensor, pieces: Superpixels) -> torch.Tensor:
 
 def _colour(pieces: Superpixels) -> torch.Tensor:
     """Border shared, less with the difference of the two pieces' colours and of their pixels at it."""
-    apart = (pieces.mean[:, None] - pieces.mean).square().sum(-1)
+    apart = pieces.apart
     touching = (pieces.shared > 0).float()
     pairs = touching.sum().clamp_min(1)
     typical = (apart * touching).sum() / pairs, (pieces.step * touching).sum() / pairs

@@ -15,10 +15,12 @@ import torch.nn.functional as F
 from ..planes.guided_filter import box_mean
 from ..space.grid import Grid
 from ..space.points import Click, DragPair, DragPoints
+from .choice import added, best, left_out
 from .colours import refine
-from .cut import best_cut, connected
+from .cut import connected, tried
 from .evidence import belief, clues
 from .superpixels import Superpixels, superpixels, working_size
+from .support import View
 from .walk import relations
 
 UNSURE = 3
@@ -53,7 +55,7 @@ def walked(
     found = []
     for index in range(len(small)):
         pieces = superpixels(small[index])
-        own = {size: attention[index].to(small) for size, attention in maps.items()}
+        own = {size: attention[index] for size, attention in maps.items()}
         inside = _objects(own, correlation[index], grid, points, pieces, keep_connected)
         prior = box_mean(pieces.spread(inside)[:, None], UNSURE)[:, 0] * SURE + (1 - SURE) / 2
         count = len(prior)
@@ -84,44 +86,62 @@ def _objects(
     related = relations(maps, grid, pieces)
     clue = clues(related, pieces, seeds, correlation, grid)
     odds = belief(clue)
+    views = [View(*each) for each in zip(seeds, clue, odds, strict=True)]
     points_of = (seeds[:, None] == torch.arange(pieces.count, device=seeds.device)).to(odds)
     found = []
     for index, pair in enumerate(points.pairs):
-        own, foreign = _clicks_of(index, pair, points)
-        own, foreign = [index, *own], foreign
-        needed = points_of[own].amax(0)
-        allowed = torch.ones_like(needed)
-        near = clue[own].amin(0)
-        if foreign:
-            # A piece is the nearer point's, by the walk.
-            allowed = (near[:, 1] < clue[foreign].amin(0)[:, 1]).to(odds) * (1 - points_of[foreign].amax(0))
+        allowed, needed = torch.ones_like(odds[index]), points_of[index]
+        others = _handles_of_others(pair, points)
+        if others:
+            # A piece is the nearer handle's, by the walk.
+            allowed = (clue[index, :, 1] < clue[others][..., 1].amin(0)).to(odds) * (1 - points_of[others].amax(0))
             allowed = torch.maximum(allowed, needed)
-        likely = odds[own].amax(0)
-        orders = torch.cat([likely[None], -near[:, :3].T, clue[own][..., 5].amax(0)[None]])
-        inside = best_cut(orders, likely, allowed, needed, related, pieces)
+        cuts = tried(views[index].orders, allowed, needed, pieces)
+        inside = best(cuts, views[index], related, pieces)
+        adding, leaving = [], []
+        for number in _clicks_of(index, pair, points):
+            both, ways = (views[index], views[number]), clue[number, :, 1]
+            # What another click has said holds for what lies nearer to it, by the walk.
+            if points.clicks[number - len(points.pairs)].kind == "add":
+                needed = torch.maximum(needed, points_of[number])
+                near = torch.stack([(clue[other, :, 1] >= ways).to(odds) for other in leaving] or [allowed])
+                within = torch.maximum(allowed * near.amin(0), inside)
+                inside = added(inside, cuts, needed, within, both, related, pieces)
+                adding.append(number)
+            else:
+                allowed = allowed * (1 - points_of[number])
+                near = torch.stack([(clue[other, :, 1] < ways).to(odds) for other in adding] or [0 * allowed])
+                held = torch.maximum(needed, near.amax(0) * inside * allowed)
+                inside = left_out(inside, cuts, held, allowed, both, related, pieces)
+                leaving.append(number)
+            # What a click has mended is mostly right: from then on it is added to and taken from, never replaced.
+            cuts = cuts[:0]
         found.append(connected(inside, needed, pieces) if keep_connected else inside)
     return torch.stack(found)
 
 
-def _clicks_of(index: int, pair: DragPair, points: DragPoints) -> tuple[list[int], list[int]]:
-    """Numbers among handles and clicks of what is added to a pair's object, and of what isn't it.
+def _handles_of_others(pair: DragPair, points: DragPoints) -> list[int]:
+    """Numbers of the handles that are said to be on another object than a pair's."""
+    if pair.group is None:
+        return []
+    return [number for number, other in enumerate(points.pairs) if other.group not in (None, pair.group)]
+
+
+def _clicks_of(index: int, pair: DragPair, points: DragPoints) -> list[int]:
+    """Numbers, among handles and then clicks, of the clicks that mend a pair's object, in their order.
 
     A click without a group is the nearest handle's where it adds, and everybody's where it leaves out.
     """
-    added, foreign = [], []
+    numbers = []
     for number, click in enumerate(points.clicks, start=len(points.pairs)):
+        named = click.group is not None and any(other.group == click.group for other in points.pairs)
         if click.kind == "leave_out":
-            if click.group is None or click.group == pair.group:
-                foreign.append(number)
-        elif click.group is not None and any(other.group == click.group for other in points.pairs):
-            if click.group == pair.group:
-                added.append(number)
-        elif _nearest(click, points) == index:
-            added.append(number)
-    if pair.group is not None:
-        others = enumerate(points.pairs)
-        foreign += [number for number, other in others if other.group not in (None, pair.group)]
-    return added, foreign
+            own = click.group is None or click.group == pair.group
+        else:
+            own = click.group == pair.group if named else _nearest(click, points) == index
+        if own:
+            numbers.append(number)
+    return numbers
 
 
 def _nearest(click: Click, points: DragPoints) -> int:

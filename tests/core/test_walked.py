@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.region import next_click
 from core.attention.correlation import correlate
 from core.planes.guided_filter import guided_filter, guided_upsample
 from core.region.found import ElementSettings, find_element
@@ -114,6 +115,42 @@ def test_clicks_add_and_leave_out():
     element = found(joined, without, picture)
     assert overlap(element, LEFT) > 0.8
     assert element[7 * 8, 7 * 8 + 4] == 0
+
+
+UPPER, LOWER = block(4, 3, 7, 9), block(7, 3, 10, 9)
+ERRORS = {
+    "joined": (attending(WHOLE), painted((LEFT, RED), (RIGHT, BLUE)), LEFT),
+    "parted": (attending(LEFT, RIGHT), painted((LEFT, RED), (RIGHT, BLUE)), WHOLE),
+    "parted in quarters": (
+        attending(LEFT & UPPER, LEFT & LOWER, RIGHT & UPPER, RIGHT & LOWER),
+        painted((LEFT & UPPER, RED), (RIGHT & UPPER, BLUE), (LEFT & LOWER, BLUE), (RIGHT & LOWER, RED)),
+        WHOLE,
+    ),
+    "apart": (attending(WHOLE, FAR), painted((WHOLE, RED), (FAR, RED)), WHOLE | FAR),
+    "with the ground": (attending(WHOLE | block(2, 9, 14, 14)), painted((WHOLE, RED)), WHOLE),
+    "upper half": (attending(WHOLE), painted((UPPER, RED), (LOWER, BLUE)), UPPER),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_a_click_on_the_largest_error_never_makes_it_worse(case):
+    maps, picture, truth = ERRORS[case]
+    at = (4.5, 5.5)
+    clicks: tuple[Click, ...] = ()
+    element = found(maps, points_at(at), picture)
+    before = overlap(element, truth)
+    for _ in range(4):
+        if torch.equal(element > 0.5, truth):
+            break
+        clicks = (*clicks, next_click((element > 0.5).numpy(), truth.numpy()))
+        element = found(maps, points_at(at, clicks=clicks), picture)
+        after = overlap(element, truth)
+        assert after >= before - 0.01, clicks
+        before = after
+        for click in clicks:
+            y, x = GRID.pixel_at(click.at)
+            assert (element[y, x] > 0.5) == (click.kind == "add")
+    assert before > 0.85
 
 
 def test_clicks_count_for_the_threshold_too():

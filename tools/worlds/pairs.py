@@ -187,6 +187,11 @@ def write_pair(folder: Path, arrays: dict[str, Array], pairs: list[Pair], meta: 
     for name, image in images.items():
         Image.fromarray(image).save(folder / f"{name}.png")
     np.savez_compressed(folder / "flow.npz", flow=arrays["flow"], visible=arrays["visible"])
+    write_points(folder, pairs, meta, size)
+
+
+def write_points(folder: Path, pairs: list[Pair], meta: dict, size: int) -> None:
+    """``points.json``, of drags in pixels, and ``meta.json`` of a scene folder."""
     points = [{"handle": _share(handle, size), "target": _share(target, size)} for handle, target in pairs]
     (folder / "points.json").write_text(json.dumps({"version": 1, "pairs": points}, indent=2) + "\n", "utf-8")
     (folder / "meta.json").write_text(json.dumps(meta, indent=2, ensure_ascii=False) + "\n", "utf-8")
