@@ -192,7 +192,7 @@ def motion_inputs() -> list[io.Input]:
             optional=True,
             tooltip="'move' moves each object as one piece: two handles turn, stretch and scale it, more bend it, "
             "anchors hold it. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves, but for drags "
-            "that say otherwise and two handles that turn it away from the camera. 'paper' is the published rule, "
+            "that say otherwise and handles that go apart within the object. 'paper' is the published rule, "
             "'apart' moves every handle's surroundings for themselves.",
         ),
         io.Boolean.Input(

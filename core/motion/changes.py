@@ -33,6 +33,9 @@ LOCKED = 1e-3
 STANDS, CARRIED = (0.03, 0.7), (0.5, 0.3)
 """Standard deviation of the foot's way in sizes of the object, and how often that is so."""
 
+UNLIKE = 0.25
+"""Of three and more drags, what the best similarity may leave of them, in the root mean square, to be their meaning."""
+
 MOST = 4.0
 """Most, and in its inverse least, that two handles may scale an object by their model."""
 
@@ -84,6 +87,15 @@ def change_of(element: torch.Tensor, handles: torch.Tensor, targets: torch.Tenso
     meant = _fine(exact)
     plain = similarity(0.5 * torch.stack([-between, between], 1), 0.5 * torch.stack([-after, after], 1))
     return Change(torch.where(meant[:, None, None], exact, plain), away | ~meant)
+
+
+def disagree(handles: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """(B,) bool: whether no similarity explains drags (B, n, 2), n of at least 3: they move nothing as one piece."""
+    origin, image = handles.mean(1, keepdim=True), targets.mean(1, keepdim=True)
+    matrix = similarity(handles - origin, targets - image)
+    placed = image + torch.einsum("bij,bnj->bni", matrix, handles - origin)
+    left, ways = ((one**2).sum((1, 2)) for one in (targets - placed, targets - handles))
+    return left > UNLIKE**2 * ways
 
 
 def _standing(element: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,7 @@ from ..planes.warp import look_up
 from ..space.grid import Grid
 from ..space.points import DragPair
 from . import lattice
-from .changes import change_of
+from .changes import change_of, disagree
 from .joint import Joined, joined
 from .perspective import size_after
 from .reshape import falloff, partly, stretched, unheld
@@ -74,13 +74,17 @@ class Piece:
         elif len(self.pairs) == 2:
             change = change_of(self.element, own.handles, own.targets)
             matrix, away = change.matrix, change.turns_away
+        elif len(moves) == len(self.pairs) > 2:
+            away = disagree(handles, targets)
         sources = _moved(own, moves, matrix, x, y, lattice.spacing(grid))
         if self.reshape is None and away is not None:
-            # Its outline stays about where it is, and its surface goes by: no map moves it, but one reshapes it.
+            # Its outline stays about where it is, and what is in it goes by: no map moves it, but one reshapes it.
             away = away & _within(self.element, targets) & ~_hangs(own)
             # On the host it is known at once, elsewhere both maps are made: nothing waits.
             if device.type == "cpu" and not away.any():
-                return sources
+                return sources if len(self.pairs) <= 2 else lattice.unfolded(sources, grid)
+            if len(self.pairs) > 2:
+                sources = lattice.unfolded(sources, grid)
             reshaped = lattice.unfolded(self._reshaped(own, pulled, x, y, grid), grid)
             return torch.where(away[:, None, None, None], reshaped, sources)
         # An affine map has no folds.

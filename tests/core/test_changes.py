@@ -119,3 +119,24 @@ def test_what_turns_away_is_reshaped_where_nothing_else_is_said():
     rim[26:102, 42:86] = False
     assert torch.equal(arriving("auto"), arriving("reshape"))
     assert float(arriving("auto")[rim].mean()) > 0.8 > float(arriving("move")[rim].mean())
+
+
+def arriving(ends, motion):
+    grid = Grid.padded(SIDE, SIDE)
+    points = DragPoints(tuple(DragPair(*(tuple(value / SIDE for value in end) for end in pair)) for pair in ends))
+    faint = torch.full((1, len(ends), *grid.latent_size), 0.1)
+    move = plan_movement(faint, thing(), grid, points, MoveSettings(motion=motion), (0,) * len(ends))
+    return move.arrival.origin
+
+
+PULLED = (((52.0, 40.0), (52.0, 34.0)), ((64.0, 60.0), (64.0, 68.0)), ((76.0, 40.0), (82.0, 40.0)))
+
+
+def test_three_handles_that_no_similarity_explains_reshape_what_their_targets_lie_on():
+    assert torch.equal(arriving(PULLED, "auto"), arriving(PULLED, "reshape"))
+    # Beyond the thing they move it.
+    beyond = (*PULLED[:2], ((76.0, 40.0), (110.0, 40.0)))
+    assert torch.equal(arriving(beyond, "auto"), arriving(beyond, "move"))
+    # What turns together moves, wherever it ends.
+    turned = tuple((place, end) for place, end in by(((0.97, -0.25), (0.25, 0.97)), (52, 40), (64, 80), (76, 40)))
+    assert torch.equal(arriving(turned, "auto"), arriving(turned, "move"))
