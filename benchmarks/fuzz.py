@@ -193,6 +193,7 @@ def fuzz(client: ComfyClient, graphs: list[Graph], image: str, points: int, brok
         graph = make()
         what, why = outcome(client, graph)
         counts[kind][what] += 1
+        sys.stderr.write(f"{number + 1}/{len(made)} {kind}: {what}\n")
         if what == "unclear":
             unclear.append({"case": number, "kind": kind, "why": why[:500], "graph": json.dumps(graph)[:2000]})
     client.system_stats()

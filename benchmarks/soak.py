@@ -1,6 +1,7 @@
 """A hundred edits in one server, and a hundred that are interrupted: ``python -m benchmarks.soak --runs 100``.
 
-Both forms of the edit with changing points, pictures, sizes and models, printed as JSON:
+Both forms of the edit with changing points, pictures, sizes and models. Each run leaves a line on stderr: a soak that
+is stopped has told of what it did. At the end all of it is printed as JSON:
 
 - ``rss_mb``: the server's memory after each run; ``growth_mb_per_run``: slope of a line through its second half;
 - ``objects``: how many inversions and models are alive at the end of each tenth of it, after a collection;
@@ -31,7 +32,7 @@ from scripts.server import ComfyServer
 
 from . import server
 
-SIZES = ((64, 64), (96, 64), (64, 104))
+SIZES = ((64, 64), (96, 64), (64, 104), (128, 128))
 CLASSES = "Inversion DraggedLatent ModelPatcher"
 
 
@@ -93,6 +94,7 @@ class Soak:
             except PromptError as error:
                 failed.append(str(error)[:300])
             memory.append(round(self._process.memory_info().rss / 1e6, 1))
+            tell(f"run {number + 1}/{runs}: {memory[-1]} MB, {len(failed)} failed")
             if number % max(1, runs // 10) == 0:
                 counted = self._client.run({"1": node("ProbeObjects", classes=CLASSES)})
                 objects.append(counted.outputs["1"]["counts"])
@@ -113,7 +115,7 @@ class Soak:
         expected = self._client.run(known).outputs["checksum"]["checksum"]
         usual = time.monotonic() - start
         stopped = wrong = 0
-        for _ in range(runs):
+        for number in range(runs):
             prompt = self._client.queue(self.graph())
             time.sleep(self._rng.uniform(0, usual))
             self._client.interrupt()
@@ -122,6 +124,7 @@ class Soak:
             except PromptError as error:
                 stopped += error.interrupted
             wrong += self._client.run(known).outputs["checksum"]["checksum"] != expected
+            tell(f"interrupt {number + 1}/{runs}: {stopped} interrupted, {wrong} wrong after")
         return {"tried": runs, "interrupted": stopped, "wrong_after": wrong}
 
     def leaks(self) -> list[str]:
@@ -134,6 +137,12 @@ def node(class_type: str, **inputs: Any) -> dict[str, Any]:
     return {"class_type": class_type, "inputs": inputs}
 
 
+def tell(line: str) -> None:
+    """To whoever waits."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 def slope(values: list[float]) -> float:
     """Of the line that fits best, per step."""
     if len(values) < 2:
@@ -143,14 +152,15 @@ def slope(values: list[float]) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=100, help="of either kind")
+    parser.add_argument("--runs", type=int, default=100, help="that nobody interrupts")
+    parser.add_argument("--interrupts", type=int, default=100, help="runs that are interrupted, each with one after it")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as root, server.running(Path(root)) as (running, client):
         soak = Soak(running, client, options.seed)
         before = soak.sampled()
         report = soak.whole(options.runs)
-        report["interrupts"] = soak.interrupted(options.runs)
+        report["interrupts"] = soak.interrupted(options.interrupts)
         report["model_unchanged"] = soak.sampled() == before
         report["leaks"] = soak.leaks()
     print(json.dumps(report, indent=2))

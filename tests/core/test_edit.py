@@ -12,6 +12,7 @@ from core.attention.plan import CapturePlan
 from core.diffusion.sampling import SampleSettings
 from core.edit import edit
 from core.errors import InputError
+from core.fill.background import FillSettings
 from core.motion.field import MoveSettings
 from core.region.given import given_element
 from core.settings import EditSettings
@@ -22,6 +23,8 @@ from tests.core.builders import uniform
 from tests.core.toy_unet import Spy
 
 FEW = EditSettings(steps=8, strength=0.7, shown_feather=4)
+# For what is not about the filling: choosing one costs more than the toy model's evaluations.
+SMOOTH = dataclasses.replace(FEW, fill=FillSettings(method="smooth"))
 
 
 def picture(batch: int = 1, height: int = 75, width: int = 90) -> torch.Tensor:
@@ -196,9 +199,9 @@ def test_the_number_of_evaluations():
         host = toy_unet.host()
         host.denoiser = spy = Spy(host.denoiser)
         settings = dataclasses.replace(
-            FEW, refinements=refinements, capture=CapturePlan(storage=storage), sample=SampleSettings(hold_rest=hold)
+            SMOOTH, refinements=refinements, capture=CapturePlan(storage=storage), sample=SampleSettings(hold_rest=hold)
         )
-        edit(host, picture(), by_pixels(8, 0), settings)
+        edit(host, picture(), by_pixels(8, 0), settings, mask=square())
         assert len(spy.calls) == expected
 
 
@@ -209,15 +212,15 @@ class Stop(Exception):
 @pytest.mark.parametrize("when", [2, 8])
 def test_an_interrupt_gets_through_and_the_next_edit_is_unharmed(when):
     host = toy_unet.host()
-    whole = edit(host, picture(), by_pixels(21, 6), FEW).image
+    whole = edit(host, picture(), by_pixels(21, 6), SMOOTH, square()).image
 
     def stop(done, *_):
         if done == when:
             raise Stop
 
     with pytest.raises(Stop):
-        edit(host, picture(), by_pixels(21, 6), FEW, on_step=stop)
-    assert torch.equal(edit(host, picture(), by_pixels(21, 6), FEW).image, whole)
+        edit(host, picture(), by_pixels(21, 6), SMOOTH, square(), stop)
+    assert torch.equal(edit(host, picture(), by_pixels(21, 6), SMOOTH, square()).image, whole)
 
 
 def test_sampling_may_have_a_conditioning_of_its_own():

@@ -121,14 +121,16 @@ def test_an_edit_gives_what_it_gives_on_the_cpu(points, mask, changes):
 
 @pytest.mark.parametrize("storage", ["cpu", "device", "recompute"])
 def test_the_stations_one_by_one_wherever_keys_and_values_are_kept(storage):
-    settings = replace(FEW, capture=replace(FEW.capture, storage=storage))
+    # Finding and filling by themselves are the edits' above, and dear on a pretended device.
+    capture, fill = replace(FEW.capture, storage=storage), FillSettings(method="smooth")
+    settings = replace(FEW, capture=capture, fill=fill)
     with pretended_mac(), torch.no_grad():
         host = mac_host()
         grid = Grid.padded(*SIZE)
         points = POINTS.on_image(*SIZE)
         inversion = stations.invert(host, host.encode(picture()), settings)
         assert not isinstance(inversion.trajectory, MacTensor)
-        found = stations.find(inversion, grid, points, settings, picture())
+        found = stations.find(inversion, grid, points, settings, picture(), given())
         dragged = stations.move(inversion, found, settings, picture(), host.autoencoder)
         latent = stations.sample(host, inversion, dragged, settings)
         image = stations.finish(picture(), host.decode(latent), dragged, settings)

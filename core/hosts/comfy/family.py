@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import comfy.model_sampling
-from comfy_extras.nodes_model_advanced import ModelSamplingDiscreteDistilled
 
 from ...families import Family, family_of
 from .layers import attention_layers, context_width
+
+DISTILLED = "ModelSamplingDiscreteDistilled"
 
 
 def family(model: Any) -> Family:
@@ -34,5 +35,8 @@ def family(model: Any) -> Family:
 
 
 def is_distilled(model_sampling: Any) -> bool:
-    """Whether a model's sampling is that of a model of few steps."""
-    return isinstance(model_sampling, ModelSamplingDiscreteDistilled)
+    """Whether a model's sampling is that of a model of few steps.
+
+    By its class's name: a server loads its own extra nodes by path, under another module than an import would.
+    """
+    return any(kind.__name__ == DISTILLED for kind in type(model_sampling).__mro__)
