@@ -35,9 +35,9 @@ class MoveSettings:
     Attributes:
         motion: "move" moves each object as one piece: a handle moves it, several turn, scale and bend it, anchors hold
             it; "reshape" lets its far rim stay and stretches what lies between; "auto" moves, but for drags that say
-            otherwise themselves, and handles that go apart within an object, which reshape it. "paper": every cell goes A[h, p] / A[h, h] of the way where that is above tau
-            (AttentionDrag, arXiv 2506.13301). "apart": every handle moves its own surroundings, whole, whoever they
-            belong to.
+            otherwise themselves, and handles that go apart within an object, which reshape it. "paper": every cell goes
+            A[h, p] / A[h, h] of the way where that is above tau (AttentionDrag, arXiv 2506.13301). "apart": every
+            handle moves its own surroundings, whole, whoever they belong to.
         falloff: with "auto", "correlation" is "paper" without a tau; "rigid" leaves it to ``motion``.
         perspective: the size of what a single handle moves follows the drag, smaller up and larger down the picture.
         transition: cells round where it leaves and arrives that sampling may change, too.
