@@ -1,6 +1,6 @@
 """Which cut is the object: scored by what speaks for it, and by a click's view of what it would change.
 
-The scores were fitted (``benchmarks/ABLATION.md``) to give the highest expected intersection over union when a cut is
+The scores were fitted (``benchmarks.fit_region``) to give the highest expected intersection over union when a cut is
 drawn by softmax(score): for a point alone a network of a few hidden units over the figures of ``support``, for a
 further click a weighted sum. A click says that what it lies on is wrong and, being set at the worst place, that much of
 the rest is right: what it would change counts as a thing of its own, seen from the click.
@@ -28,7 +28,20 @@ def best(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpixels
     return cuts.index_select(0, score.argmax(0, keepdim=True))[0]
 
 
-def added(
+def added(inside: torch.Tensor, *known) -> torch.Tensor:
+    """(N,) of 0 and 1: what belongs to a handle once a click has said that its place does, too; see ``adding``."""
+    return _heaviest(*adding(inside, *known), fitted.ADD)
+
+
+def left_out(inside: torch.Tensor, *known) -> torch.Tensor:
+    """The same once a click has said that its place does not belong; see ``leaving``."""
+    return _heaviest(*leaving(inside, *known), fitted.LEAVE_OUT)
+
+
+Told = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def adding(
     inside: torch.Tensor,
     cuts: torch.Tensor,
     needed: torch.Tensor,
@@ -36,8 +49,8 @@ def added(
     views: tuple[View, View],
     related: Relations,
     pieces: Superpixels,
-) -> torch.Tensor:
-    """(N,) of 0 and 1: what belongs to a handle once a click has said that its place does, too; no waiting.
+) -> Told:
+    """What a click that adds may make of it: (C, N) of 0 and 1, their (C, 54) figures, and (C,) which may be taken.
 
     Args:
         inside: (N,) of 0 and 1, what belonged to the handle before.
@@ -52,11 +65,10 @@ def added(
     every = torch.cat([torch.maximum(inside, own), cuts, own[: len(cuts)]])
     holds = (every @ click) > 0
     every = torch.maximum(every, needed) * torch.maximum(allowed, needed)
-    change, back = every * (1 - inside), inside * (1 - every)
-    return _mended(every, holds, inside, change, back, views, fitted.ADD, related, pieces)
+    return every, _seen(every, inside, every * (1 - inside), inside * (1 - every), views, related, pieces), holds
 
 
-def left_out(
+def leaving(
     inside: torch.Tensor,
     cuts: torch.Tensor,
     needed: torch.Tensor,
@@ -64,16 +76,25 @@ def left_out(
     views: tuple[View, View],
     related: Relations,
     pieces: Superpixels,
-) -> torch.Tensor:
-    """As ``added``, after a click that says that its place does not belong: ``allowed`` lacks its piece."""
+) -> Told:
+    """As ``adding``, of a click that leaves out: ``allowed`` lacks its piece."""
     own = tried(views[1].orders, torch.ones_like(allowed), _one(views[1], pieces), pieces)
     every = torch.cat([inside * (1 - own), cuts])
     every = torch.maximum(every * allowed, needed)
-    change, back = inside * (1 - every), every * (1 - inside)
-    return _mended(every, None, inside, change, back, views, fitted.LEAVE_OUT, related, pieces)
+    figures = _seen(every, inside, inside * (1 - every), every * (1 - inside), views, related, pieces)
+    return every, figures, torch.ones_like(figures[:, 0]) > 0
 
 
-def _mended(every, holds, inside, change, back, views, weights, related, pieces) -> torch.Tensor:
+def _seen(
+    every: torch.Tensor,
+    inside: torch.Tensor,
+    change: torch.Tensor,
+    back: torch.Tensor,
+    views: tuple[View, View],
+    related: Relations,
+    pieces: Superpixels,
+) -> torch.Tensor:
+    """(C, 54): the whole as the handle sees it, the change as the click does, and how much is kept."""
     area = pieces.area
     before = (inside @ area).clamp_min(1)
     less = (back @ area) / before
@@ -89,9 +110,13 @@ def _mended(every, holds, inside, change, back, views, weights, related, pieces)
     )
     seen = torch.maximum(change, _one(views[1], pieces))
     figures = [support(cuts, view, related, pieces) for cuts, view in zip((every, seen), views, strict=True)]
-    score = torch.cat([*map(_scaled, figures), kept], -1) @ kept.new_tensor(weights)
-    if holds is not None:
-        score = torch.where(holds, score, -torch.inf)
+    return torch.cat([*map(_scaled, figures), kept], -1)
+
+
+def _heaviest(
+    every: torch.Tensor, figures: torch.Tensor, may: torch.Tensor, weights: tuple[float, ...]
+) -> torch.Tensor:
+    score = torch.where(may, figures @ figures.new_tensor(weights), -torch.inf)
     return every.index_select(0, score.argmax(0, keepdim=True))[0]
 
 

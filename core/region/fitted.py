@@ -1,4 +1,4 @@
-"""Numbers that the region's choices were fitted to be: see ``benchmarks/ABLATION.md``.
+"""Numbers that the region's choices were fitted to be, by ``benchmarks.fit_region``; see ``benchmarks/ABLATION.md``.
 
 BELIEF, OFFSET: what each clue (``evidence``) counts for. MEAN, SPREAD: of the figures (``support``) over all cuts.
 NETWORK: of the scaled figures, (25, 6) in, (6,) offsets, (6,) out. ADD, LEAVE_OUT: what the scaled figures count for
