@@ -19,12 +19,12 @@ from scripts.server import ComfyServer
 from scripts.workflow import load_workflow, to_prompt
 
 # The workflow that is run, and the titles of its nodes whose pictures stand for it. The demo model knows no prompts:
-# what is restyled stands there as it is found and moved.
+# what is restyled stands there as it is found and moved. The batch has the drags and the picture of the edit.
 PANELS = {
     "attentiondrag_edit": ("attentiondrag_edit", ("Points", "Edited")),
     "attentiondrag_turn_and_bend": ("attentiondrag_turn_and_bend", ("Points", "Edited")),
     "attentiondrag_region": ("attentiondrag_region", ("Points", "Edited")),
-    "attentiondrag_batch": ("attentiondrag_batch", ("Points", "Edited")),
+    "attentiondrag_batch": ("attentiondrag_edit", ("Points", "Edited")),
     "attentiondrag_step_by_step": ("attentiondrag_step_by_step", ("Displacement", "Heatmap", "Mask", "Edited")),
     "attentiondrag_prompted_restyle": ("attentiondrag_step_by_step", ("Displacement", "Heatmap")),
 }
