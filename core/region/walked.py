@@ -98,7 +98,8 @@ def _objects(
             allowed = torch.maximum(allowed, needed)
         cuts = tried(views[index].orders, allowed, needed, pieces)
         inside = best(cuts, views[index], related, pieces)
-        adding, leaving = [], []
+        adding: list[int] = []
+        leaving: list[int] = []
         for number in _clicks_of(index, pair, points):
             both, ways = (views[index], views[number]), clue[number, :, 1]
             # What another click has said holds for what lies nearer to it, by the walk.
