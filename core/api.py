@@ -42,6 +42,7 @@ from .hosts.diffusers import (
     DiffusersDenoiser,
     DiffusersVae,
     check_painter,
+    context_width,
     extra_channels,
     painter_of,
 )
@@ -101,10 +102,9 @@ class Model:
         painting = None
         if painter is not None:
             check_painter(self.components, painter.components)
-            wording = (self._worded_for(painter, name, text) for name, text in (
-                ("prompt", prompt), ("negative_prompt", negative_prompt if guidance != 1 else None)
-            ))  # fmt: skip
-            painting = painter_of(painter.components, *wording, guidance)
+            wanted = self._worded_for(painter, "prompt", prompt)
+            unwanted = self._worded_for(painter, "negative_prompt", negative_prompt if guidance != 1 else None)
+            painting = painter_of(painter.components, wanted, unwanted, guidance)
         return DirectHost(
             source, vae, source.sigma, source.fingerprint, target, vae.device, described, self._told, painting
         )
@@ -122,7 +122,7 @@ class Model:
 
     def _worded_for(self, painter: Model, name: str, prompt: str | None) -> Conditioning | None:
         """A prompt as the painter takes it: by its own text encoder, or this model's where that is as wide."""
-        alike = painter.components.unet.config.cross_attention_dim == self.components.unet.config.cross_attention_dim
+        alike = context_width(painter.components.unet) == context_width(self.components.unet)
         encoder = self if painter.components.encode is None and alike else painter
         return encoder._encoded(name if encoder is self else "painter", prompt)
 

@@ -96,9 +96,10 @@ def check_before_running(
     if painter is not None:
         check_painter(model, painter)
     grid = Grid.padded(*image.shape[1:3])
-    if clean_plate is not None:
+    plate = plate_on(grid, clean_plate)
+    if plate is not None:
         check_one_behind(painter is not None)
-        check_clean_plate(plate_on(grid, clean_plate), grid, image.shape[0])
+        check_clean_plate(plate, grid, image.shape[0])
     if mask is not None:
         given_element(mask, grid, image.shape[0])
         if tau != AUTOMATIC:

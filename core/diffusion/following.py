@@ -13,6 +13,7 @@ Here that is one plane of tokens for all queries, since self-attention reads a s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +22,8 @@ from ..attention.tokens import TokenInjector
 from ..model.layers import Layer
 from ..motion.movement import Movement
 from ..planes.warp import coordinates, look_up
+
+_Planes: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 class Followed:
@@ -36,9 +39,9 @@ class Followed:
         self._arriving = movement.arriving[:, None].to(device)
         self._free = (movement.free[:, None] > 0).float().to(device)
         self._way_in = movement.way_in.to(device)
-        self._by_grid: dict[tuple[int, int], tuple[torch.Tensor, ...]] = {}
+        self._by_grid: dict[tuple[int, int], _Planes] = {}
 
-    def on(self, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    def on(self, size: tuple[int, int]) -> _Planes:
         """Of a token grid (h, w): where a token is read (B, h, w) as x and y in tokens, and the shares (B, 1, h, w) of
         it that arrived and that are neither background nor arrived."""
         known = self._by_grid.get(size)

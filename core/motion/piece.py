@@ -130,7 +130,8 @@ def _within(element: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """(B,) whether places (B, n, 2) px all lie in an object (B, H, W), or within about ``NEAR`` of it."""
     step = math.ceil(max(element.shape[-2:]) * NEAR / 2)
     near = dilate(F.max_pool2d(element[:, None], step, ceil_mode=True)[:, 0], 1)
-    there = look_up(near[:, None], *(places[:, None] / step - 0.5).unbind(-1), "nearest")
+    x, y = (places[:, None] / step - 0.5).unbind(-1)
+    there = look_up(near[:, None], x, y, "nearest")
     return (there[:, 0, 0] > 0.5).all(-1)
 
 

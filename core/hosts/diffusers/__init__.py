@@ -4,7 +4,7 @@ diffusers itself is imported only when something is loaded from disk.
 """
 
 from .components import Components, from_pipeline
-from .conditioning import Conditioning, null_conditioning
+from .conditioning import Conditioning, context_width, null_conditioning
 from .denoiser import DiffusersDenoiser
 from .loading import load
 from .painter import check_painter, extra_channels, painter_of
@@ -16,6 +16,7 @@ __all__ = [
     "DiffusersDenoiser",
     "DiffusersVae",
     "check_painter",
+    "context_width",
     "extra_channels",
     "from_pipeline",
     "load",

@@ -8,6 +8,7 @@ that the element left.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -24,8 +25,9 @@ INPAINTING = 5
 
 def check_painter(model: Components, painter: Components) -> None:
     """Raises an ``InputError`` unless ``painter`` can paint into latents of ``model``."""
-    mine, theirs = ((parts.unet.config.out_channels, float(parts.vae.config.scaling_factor)) for parts in
-                    (model, painter))  # fmt: skip
+    mine, theirs = (
+        (_config(parts.unet).out_channels, float(_config(parts.vae).scaling_factor)) for parts in (model, painter)
+    )
     if mine != theirs:
         raise InputError(
             "painter",
@@ -43,7 +45,13 @@ def check_painter(model: Components, painter: Components) -> None:
 
 def extra_channels(parts: Components) -> int:
     """Channels that a U-Net takes besides the latent's: 5 in an inpainting one, else 0."""
-    return int(parts.unet.config.in_channels) - int(parts.unet.config.out_channels)
+    config = _config(parts.unet)
+    return int(config.in_channels) - int(config.out_channels)
+
+
+def _config(part: Any) -> Any:
+    """What diffusers says of a module, which torch's types don't know of."""
+    return part.config
 
 
 def painter_of(
