@@ -170,8 +170,8 @@ def find(
         settings: ``correlation`` and ``element`` of it are used.
         image: (B, H, W, 3) in 0..1, the source, whose edges the element then follows.
         given: (B or 1, H, W) in 0..1, a mask that someone else made.
-        combining: how it corrects what the attention finds; None moves it instead, to the bit. With "replace" and a
-            picture a hard mask gets soft edges (``given.softened``).
+        combining: how it corrects what the attention finds; None moves it instead, to the bit. "soften" replaces it
+            and gives a hard mask soft edges from ``image`` (``given.softened``).
         input: what the user knows ``given`` by.
     """
     settings = settings or EditSettings()
@@ -185,7 +185,11 @@ def find(
         element = find_element(every, grid, points, settings.element, image, inversion.maps)
         if given is not None and combining is not None:
             element = combine(element, given, combining)
-            if image is not None and combining == "replace":
+            if combining == "soften":
+                if image is None:
+                    raise InputError(
+                        "combine", "'soften', but there is no picture to soften by.", "Link image, or use 'replace'."
+                    )
                 element = softened(element, image)
     return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points))
 

@@ -11,7 +11,7 @@ from ..options import check_choice
 from ..planes.guided_filter import box_mean, guided_filter
 from ..space.grid import Grid
 
-Combine = Literal["add", "subtract", "intersect", "replace"]
+Combine = Literal["add", "subtract", "intersect", "replace", "soften"]
 
 EDGE_RADIUS = 1
 EDGE_EPSILON = 1e-3
@@ -49,7 +49,7 @@ def given_element(mask: torch.Tensor, grid: Grid, batch: int, input: str = "mask
 
 
 def combine(automatic: torch.Tensor, drawn: torch.Tensor, mode: Combine) -> torch.Tensor:
-    """The automatic mask (B, H, W) corrected by a drawn one (B or 1, H, W).
+    """The automatic mask (B, H, W) corrected by a drawn one (B or 1, H, W); "soften" replaces it (``softened``).
 
     Raises:
         InputError: another size, a batch that fits neither 1 nor B, or no such mode.

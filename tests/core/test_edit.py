@@ -362,3 +362,19 @@ def test_without_an_autoencoder_the_inverted_latent_is_moved_all_the_same():
         one, other = (stations.move(inversion, found, settings, *given) for settings in (FEW, pixels))
         assert torch.equal(one.clean, other.clean)
         assert torch.equal(one.at(inversion, 0), other.at(inversion, 0))
+
+
+def test_a_given_mask_is_softened_where_asked_and_nowhere_else():
+    image, host, grid = picture(), toy_unet.host(), Grid.padded(75, 90)
+    inversion = stations.invert(host, host.encode(grid.pad_image(image)), FEW)
+
+    def found(combining, shown):
+        points = by_pixels(11, 0).on_image(75, 90)
+        return stations.find(inversion, grid, points, FEW, shown, square(), combining).element
+
+    assert torch.equal(found("replace", image), square()) and torch.equal(found(None, image), square())
+    soft = found("soften", image)
+    between = (soft > 0) & (soft < 1)
+    assert between.any() and not between[:, :12].any() and not between[:, 22:34, 22:34].any()
+    with pytest.raises(InputError, match="no picture to soften by"):
+        found("soften", None)
