@@ -96,6 +96,11 @@ def wait_for_size(comfy: ComfyPage, size: str) -> None:
     comfy.page.wait_for_function(f"(size) => {INFO}.endsWith(size)", arg=size)
 
 
+def wait_for_upload(comfy: ComfyPage) -> None:
+    """Until the newer front end would take another file: it shows the last one a moment before, and warns meanwhile."""
+    comfy.page.wait_for_function(f"() => {{ {_FIND} return !node.isUploading; }}")
+
+
 def set_widget(comfy: ComfyPage, node_type: str, name: str, value: object) -> None:
     change = """([type, name, value]) => {
       const widget = app.graph.nodes.find((node) => node.type === type).widgets.find((one) => one.name === name);
@@ -114,10 +119,12 @@ def test_a_file_uploaded_dropped_or_pasted_shows_at_once(comfy: ComfyPage):
     chosen.value.set_files([uploaded])
     wait_for_size(comfy, "70 × 30")
     assert page.evaluate(INFO).startswith("up & down")
+    wait_for_upload(comfy)
 
     page.evaluate(_NEW_FILE, ["dropped.png", png(50, 40, "red")])
     page.evaluate(_DROP, page.evaluate(_PLACE))
     wait_for_size(comfy, "50 × 40")
+    wait_for_upload(comfy)
 
     page.evaluate(_NEW_FILE, ["image.png", png(60, 90, "blue")])
     page.evaluate(_PASTE)
