@@ -11,7 +11,6 @@ pyoidn for clean pictures.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -71,8 +70,6 @@ def render(share: shares.Share, args: argparse.Namespace) -> tuple[int, int]:
     Raises:
         RendererError, PackageError: what is needed is not there.
     """
-    if args.threads:
-        os.environ["OPENIMAGEDENOISE_NUM_THREADS"] = str(args.threads)
     renderer.start(args.variant, args.threads, args.cache)
     library = None if args.no_package else Library(args.cache)
     if args.pictures is not None:

@@ -13,7 +13,6 @@ alone, and many of them. A folder gets
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -66,8 +65,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, help="to render with; all by default")
     parser.add_argument("--no-package", action="store_true", help="only things drawn by rule")
     args = parser.parse_args(arguments)
-    if args.threads:
-        os.environ["OPENIMAGEDENOISE_NUM_THREADS"] = str(args.threads)
     try:
         renderer.start(args.variant, args.threads, args.cache)
         library = None if args.no_package else Library(args.cache)

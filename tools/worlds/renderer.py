@@ -47,12 +47,15 @@ class Hits:
 def start(variant: str | None = None, threads: int | None = None, cache: Path | None = None) -> str:
     """Loads Mitsuba and gives the variant's name: ``llvm_ad_rgb`` where a fitting LLVM is found, else ``scalar_rgb``.
 
-    ``cache``: a folder that LLVM is fetched into where the system has none; without it nothing is fetched. The
-    environment variable DRJIT_LIBLLVM_PATH overrules the search.
+    ``threads``: to render and to denoise with; all by default. ``cache``: a folder that LLVM is fetched into where the
+    system has none; without it nothing is fetched. The environment variable DRJIT_LIBLLVM_PATH overrules the search.
 
     Raises:
         RendererError: Mitsuba is not installed, or ``variant`` asks for LLVM and there is none.
     """
+    if threads:
+        # Read by the denoiser's library when it is loaded.
+        os.environ["OPENIMAGEDENOISE_NUM_THREADS"] = str(threads)
     if importlib.util.find_spec("mitsuba") is None:
         raise RendererError("worlds are rendered by Mitsuba 3, which is missing: pip install mitsuba")
     names = [variant] if variant else list(VARIANTS)

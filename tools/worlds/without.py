@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -95,8 +94,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, help="to render with; all by default")
     parser.add_argument("--no-package", action="store_true", help="as the pairs were rendered")
     args = parser.parse_args(arguments)
-    if args.threads:
-        os.environ["OPENIMAGEDENOISE_NUM_THREADS"] = str(args.threads)
     try:
         renderer.start(args.variant, args.threads, args.cache)
         library = None if args.no_package else Library(args.cache)
