@@ -16,7 +16,6 @@ from scipy import ndimage
 
 from benchmarks.scene import load_scene
 from tools.worlds import cutouts, pairs, records, renderer, training, without
-from tools.worlds.__main__ import main
 from tools.worlds.camera import Camera
 from tools.worlds.develop import develop, exposure
 from tools.worlds.families import StageError, draw_stage
@@ -26,6 +25,8 @@ from tools.worlds.mesh import Part, translation
 from tools.worlds.shapes import ball, rounded_box
 from tools.worlds.stage import Light, Stage
 from tools.worlds.thing import Body, Pose, Thing
+
+ROOT = Path(__file__).parents[2]
 
 pytest.importorskip("mitsuba")
 SIZE = 48
@@ -211,7 +212,7 @@ def test_processes_make_the_pictures_that_one_makes(tmp_path: Path) -> None:
     command = ["--split", "train", "--pictures", "2", "--size", "24", "--samples", "1", "--no-package"]
     for processes in (1, 2):
         out = ["--variant", "scalar_rgb", "--processes", str(processes), "--out", str(tmp_path / str(processes))]
-        main([*command, *out])
+        subprocess.run([sys.executable, "-m", "tools.worlds", *command, *out], check=True, cwd=ROOT)
     for name in ("00/000000.png", "00/000001.png"):
         one, two = (np.asarray(Image.open(tmp_path / folder / name)) for folder in "12")
         assert np.array_equal(one, two), name

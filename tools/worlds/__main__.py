@@ -11,12 +11,11 @@ pyoidn for clean pictures.
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 
-from . import llvm, renderer, shares
-from .package import Library, PackageError
+from . import renderer, shares, work
+from .package import PackageError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -47,48 +46,11 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if args.processes > 1:
             args.threads = args.threads or 1
-            _clear(args)
-        made, failed = shares.deal(render, args.processes, args)
+            work.clear(args)
+        made, failed = shares.deal(work.render, args.processes, args)
     except (renderer.RendererError, PackageError) as error:
         sys.exit(f"error: {error}")
     print(f"{made} made, {failed} broken seeds (see broken.jsonl)")
-
-
-def _clear(args: argparse.Namespace) -> None:
-    """Before there are several processes: packages fetched, and what killed processes had begun taken away."""
-    if args.variant in (None, renderer.VARIANTS[0]):
-        llvm.library(args.cache)
-    if not args.no_package:
-        Library(args.cache)
-    for begun in args.out.glob(".*_[0-9][0-9][0-9][0-9]"):
-        shutil.rmtree(begun)
-
-
-def render(share: shares.Share, args: argparse.Namespace) -> tuple[int, int]:
-    """(made, failed) of one process's share of what the arguments ask for.
-
-    Raises:
-        RendererError, PackageError: what is needed is not there.
-    """
-    renderer.start(args.variant, args.threads, args.cache)
-    library = None if args.no_package else Library(args.cache)
-    if args.pictures is not None:
-        from .training import SAMPLES, render_pictures
-
-        return render_pictures(
-            args.out, args.split, args.seed, args.pictures, library, args.size, args.samples or SAMPLES, share
-        )
-    if args.cutouts is not None:
-        from .cutouts import render_cutouts
-
-        return render_cutouts(
-            args.out, args.split, args.seed, args.cutouts, library, args.size, args.samples or 16, share
-        )
-    from .pairs import render_pairs
-
-    return render_pairs(
-        args.out, args.split, args.families, args.per_family, args.seed, library, args.size, args.samples or 64, share
-    )
 
 
 if __name__ == "__main__":
