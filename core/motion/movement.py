@@ -73,6 +73,17 @@ class Movement:
                 values[one.name] = torch.cat([nothing if part is None else part for part in parts])
         return cls(**values)
 
+    def picture(self, index: int) -> Movement:
+        """The movement of one picture of the batch."""
+        own = slice(index, index + 1)
+        values: dict[str, Any] = {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            values[one.name] = value[own] if isinstance(value, torch.Tensor) else value
+        if self.arrival is not None:
+            values["arrival"] = Arrival(self.arrival.origin[own], self.arrival.share[own])
+        return Movement(**values)
+
     @property
     def vacated(self) -> torch.Tensor:
         """(B, h, w) share of each cell that was left and not covered again."""

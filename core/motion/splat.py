@@ -6,6 +6,9 @@ import torch
 
 from ..planes.warp import coordinates
 
+LEAST = 1e-6
+"""Share of a cell below which nothing arrives."""
+
 
 def splat(
     weight: torch.Tensor, way: torch.Tensor, correlation: torch.Tensor
@@ -37,5 +40,7 @@ def splat(
             sums.scatter_add_(2, index.flatten(1)[:, None].expand(-1, 4, -1), (values * part[:, None]).flatten(2))
     sums = sums.unflatten(2, (height, width))
     total = sums[:, :1]
-    means = torch.where(total > 1e-6, sums / total.clamp_min(1e-6), torch.zeros_like(sums))
-    return total[:, 0].clamp(0, 1), means[:, 1:3], means[:, 3]
+    # What rounding leaves of a share has no way, and must not count as something that arrived.
+    arrives = total > LEAST
+    means = torch.where(arrives, sums / total.clamp_min(LEAST), torch.zeros_like(sums))
+    return (total * arrives)[:, 0].clamp(0, 1), means[:, 1:3], means[:, 3]

@@ -18,7 +18,7 @@ FLOORS = (
     ("space",),
     ("attention", "region", "motion"),
     ("fill", "diffusion"),
-    ("pixels", "hosts", "settings"),
+    ("pixels", "hosts", "settings", "window"),
     ("edit",),
     ("api", "batch"),
     ("cli",),

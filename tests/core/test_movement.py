@@ -423,3 +423,14 @@ def test_a_negative_transition_is_refused():
     with pytest.raises(InputError) as caught:
         MoveSettings(transition=-1)
     assert caught.value.input == "transition" and "-1" in str(caught.value)
+
+
+def test_what_arrives_has_a_way_however_little_it_is():
+    """A way of 3 cells less a rounding leaves 1e-7 of a cell beside those that it covers."""
+    weight = torch.zeros(1, 6, 12)
+    weight[:, 2:4, 2:5] = 1
+    way = torch.zeros(1, 2, 6, 12)
+    way[:, 0] = 3 - 2e-7
+    share, ways, _ = splat(weight, way, torch.ones(1, 6, 12))
+    assert torch.equal(share > 0, ways[:, 0] > 0)
+    assert int((share > 0).sum()) == 6
