@@ -33,6 +33,7 @@ from .attention.plan import plan_footprint
 from .diffusion.cost import Cost, cost_of
 from .diffusion.dragged import DraggedLatent
 from .diffusion.inversion import Inversion
+from .diffusion.schedule import timesteps
 from .edit import EditResult, Found
 from .errors import InputError
 from .families import Family
@@ -92,17 +93,21 @@ class Model:
         guidance: float = 1.0,
         source_prompt: str | None = None,
         painter: Model | None = None,
+        restyle: str | None = None,
     ) -> DirectHost:
         """The model with its prompts, as the stations use it; see ``edit`` for the arguments."""
         name, text = ("prompt", prompt) if source_prompt is None else ("source_prompt", source_prompt)
         described = self._encoded(name, text)
         source = self._told(described)
-        target = self._denoiser(prompt, negative_prompt, guidance)
+        name, shown = ("prompt", prompt) if restyle is None else ("restyle", restyle)
+        wanted = self._encoded(name, shown)
+        unwanted = self._encoded("negative_prompt", negative_prompt) if guidance != 1 else None
+        target = DiffusersDenoiser(self.components.unet, self.components.scheduler, wanted, unwanted, guidance)
         vae = DiffusersVae(self.components.vae)
         painting = None
         if painter is not None:
             check_painter(self.components, painter.components)
-            wanted = self._worded_for(painter, "prompt", prompt)
+            wanted = self._worded_for(painter, name, shown)
             unwanted = self._worded_for(painter, "negative_prompt", negative_prompt if guidance != 1 else None)
             painting = painter_of(painter.components, wanted, unwanted, guidance)
         return DirectHost(
@@ -113,13 +118,6 @@ class Model:
         """The model under a conditioning that an inversion kept."""
         return DiffusersDenoiser(self.components.unet, self.components.scheduler, conditioning)
 
-    def _denoiser(self, prompt: str | None, negative: str | None, guidance: float) -> DiffusersDenoiser:
-        parts = self.components
-        return DiffusersDenoiser(
-            parts.unet, parts.scheduler, self._encoded("prompt", prompt),
-            self._encoded("negative_prompt", negative) if guidance != 1 else None, guidance,
-        )
-
     def _worded_for(self, painter: Model, name: str, prompt: str | None) -> Conditioning | None:
         """A prompt as the painter takes it: by its own text encoder, or this model's where that is as wide."""
         alike = context_width(painter.components.unet) == context_width(self.components.unet)
@@ -128,7 +126,7 @@ class Model:
 
     def _encoded(self, name: str, prompt: str | None) -> Conditioning | None:
         if not prompt:
-            return None
+            return self.components.empty_text
         if self.components.encode is None:
             raise InputError(
                 name, f"'{prompt}', but the model came without a text encoder.",
@@ -195,10 +193,11 @@ def cost(
     """
     settings = settings or model.defaults
     pixels = read_image(image)
-    host = model.host()
-    steps = len(host.sigmas(settings.steps, settings.strength, settings.schedule)) - 1
+    # Without prompts: a text encoder need not be loaded for this.
+    layers = model._told(None).layers
+    steps = len(timesteps(settings.steps, settings.strength, schedule=settings.schedule))
     size = Grid.padded(*pixels.shape[1:3]).latent_size
-    footprint = plan_footprint(settings.capture, host.denoiser.layers, pixels.shape[0], size, steps)
+    footprint = plan_footprint(settings.capture, layers, pixels.shape[0], size, steps)
     return cost_of(footprint, steps, settings.refinements, settings.sample, painter is not None)
 
 
@@ -213,7 +212,8 @@ def invert(
 
     Args:
         image: a file, a PIL image, or an array or tensor (H, W, 3) or (B, H, W, 3), uint8 or float in 0..1.
-        prompt: what the picture shows; helps little, and is best left out when nothing is to be restyled.
+        prompt: what the picture shows; helps little, and is best left out when nothing is to be restyled. None as for
+            ``edit``.
         settings: ``steps``, ``strength``, ``schedule``, ``refinements`` and ``capture`` of it are used; None takes
             ``model.defaults``.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
@@ -271,18 +271,19 @@ def sample(
     settings: EditSettings | None = None,
     on_step: OnStep | None = None,
     painter: Model | None = None,
+    restyle: str | None = None,
 ) -> torch.Tensor:
     """Samples a dragged latent back to a picture, (B, H, W, 3) float32 in 0..1 on the CPU.
 
     Args:
         model: the one that inverted the source, with the LoRAs that it had then.
-        prompt, negative_prompt, guidance: as for ``edit``.
+        prompt, negative_prompt, guidance, restyle: as for ``edit``.
         settings: ``sample``, ``restore_detail``, ``source_background``, ``shown_margin`` and ``shown_feather`` of it
             are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
         painter: as for ``edit``.
     """
-    host = model.host(prompt, negative_prompt, guidance, painter=painter)
+    host = model.host(prompt, negative_prompt, guidance, painter=painter, restyle=restyle)
     latent = stations.sample(host, source.inversion, dragged, settings, on_step=on_step)
     finished = dragged.painted_by_another() if host.paints else dragged
     return stations.finish(source.image, host.decode(latent), finished, settings)
@@ -301,27 +302,32 @@ def edit(
     on_step: OnStep | None = None,
     painter: Model | None = None,
     clean_plate: ImageLike | None = None,
+    restyle: str | None = None,
 ) -> EditResult:
     """Drags what belongs to each handle to its target: all of the above in one call.
 
     Args:
         image: a file, a PIL image, or an array or tensor (H, W, 3) or (B, H, W, 3), uint8 or float in 0..1.
         points: ``DragPoints``, [((x, y), (x, y)), ...] from handles to targets, or their JSON.
-        prompt: what the edited part shall show; None for no text.
-        negative_prompt: what it shall not; used when ``guidance`` isn't 1.
-        guidance: classifier-free guidance of the way back; inversion always runs without.
-        source_prompt: what the picture shows, for the inversion; None takes ``prompt``, "" takes no text.
+        prompt: what the picture shows, both ways; None for the empty text, as the model's own text encoder encodes it,
+            or zeros for SDXL and models that came without one.
+        negative_prompt: what the edited part shall not show; used when ``guidance`` isn't 1.
+        guidance: classifier-free guidance of the way back; inversion always runs without. Above about 3 an inverted
+            trajectory breaks (google/prompt-to-prompt#27).
+        source_prompt: for the inversion, in ``prompt``'s place; None takes ``prompt``, "" takes no text.
         settings: see ``EditSettings``; None takes ``model.defaults``.
         mask: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
         on_step: called with (steps done of inversion and sampling, latent, clean estimate); may raise to stop.
         painter: a second model of the same family that paints what the drag reveals, from noise and at every step:
             an inpainting checkpoint (9 channels), best. A single file takes prompts by ``model``'s text encoder.
         clean_plate: your own picture of what is behind, of the picture's size, in the place of a filling.
+        restyle: what the edited part shall look like, in ``prompt``'s place on the way back alone. It is seen in free
+            cells only, the more, the less ``settings.sample`` holds.
 
     Raises:
         InputError: anything that the caller can mend; the message says how.
     """
-    host = model.host(prompt, negative_prompt, guidance, source_prompt, painter)
+    host = model.host(prompt, negative_prompt, guidance, source_prompt, painter, restyle)
     plate = None if clean_plate is None else read_image(clean_plate, "clean_plate")
     return stations.edit(
         host, read_image(image), read_points(points), settings or model.defaults, mask, on_step, plate

@@ -98,10 +98,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--painter", type=Path, metavar="MODEL", help="a second model of the same family, an inpainting checkpoint at "
         "best, that paints what the drag reveals",
     )
-    parser.add_argument("--prompt", help="what the edited part shall show")
-    parser.add_argument("--negative-prompt", help="what it shall not show; needs --guidance")
-    parser.add_argument("--source-prompt", help="what the picture shows (default: the prompt)")
-    parser.add_argument("--guidance", type=float, default=1.0, help="towards the prompt, default: %(default)s")
+    parser.add_argument("--prompt", help="what the picture shows (default: the text encoder's empty text)")
+    parser.add_argument("--negative-prompt", help="what the edited part shall not show; needs --guidance")
+    parser.add_argument("--source-prompt", help="for the inversion alone, in the prompt's place (default: the prompt)")
+    parser.add_argument(
+        "--restyle", metavar="PROMPT", help="what the edited part shall look like, in the prompt's place on the way "
+        "back alone; lower --hold-element for it",
+    )
+    parser.add_argument(
+        "--guidance", type=float, default=1.0, help="towards --restyle or the prompt on the way back; above about 3 an "
+        "inverted picture breaks; default: %(default)s",
+    )
     parser.add_argument(
         "--schedule", choices=choices(ScheduleChoice), default="auto",
         help="'distilled' for LCM, Turbo, Lightning and Hyper, which a diffusers folder may tell of itself, and a "
@@ -241,6 +248,7 @@ def _edit(
         result = api.edit(
             model, job.image, job.points, options.prompt, options.negative_prompt, options.guidance,
             options.source_prompt, settings, given.mask, lambda *_: steps.update(), given.painter, given.plate,
+            options.restyle,
         )
     batch.write_atomically(paths["image"], lambda file: api.save_image(result.image, file))
     batch.write_atomically(paths["mask"], lambda file: api.save_image(result.element, file))
@@ -257,7 +265,7 @@ def _parameters(
         "painter": _described(options.painter, given.painter) if given.painter else None,
         "prompts": {
             "prompt": options.prompt, "negative_prompt": options.negative_prompt, "guidance": options.guidance,
-            "source_prompt": options.source_prompt,
+            "source_prompt": options.source_prompt, "restyle": options.restyle,
         },
         "mask": batch.checksum(options.mask) if options.mask else None,
         "clean_plate": batch.checksum(options.clean_plate) if options.clean_plate else None,

@@ -84,10 +84,10 @@ class AttentionDragEdit(io.ComfyNode):
 
 def check_before_running(
     model, image, points, steps: int, strength: float, cfg: float, positive=None, mask=None, schedule="auto",
-    painter=None, clean_plate=None, tau=AUTOMATIC, **_: Any,
+    painter=None, clean_plate=None, tau=AUTOMATIC, restyle=None, **_: Any,
 ) -> None:
     """Raises an ``InputError`` for what would fail in any stage: before the inversion, which is dear."""
-    check_cfg(cfg, positive)
+    check_cfg(cfg, positive, restyle)
     check_image(image)
     check_size(image, points.image_size)
     check_pictures(points, image.shape[0])

@@ -36,6 +36,7 @@ from ._inputs import (
     cfg_input,
     chosen_schedule,
     clean_plate_input,
+    clip_input,
     hold_input,
     mask_inputs,
     mask_outputs,
@@ -43,6 +44,7 @@ from ._inputs import (
     motion_inputs,
     painter_input,
     preserve_input,
+    restyle_input,
     rule_input,
     schedule_input,
     schedule_inputs,
@@ -56,7 +58,10 @@ log = logging.getLogger(__name__)
 
 DraggedType = io.Custom("ATTENTIONDRAG_DRAGGED")
 
-LINKED = ("model", "vae", "image", "points", "mask", "positive", "negative", "capture", "painter", "clean_plate")
+LINKED = (
+    *("model", "vae", "image", "points", "mask", "positive", "negative", "capture", "painter", "clean_plate"),
+    *("clip", "restyle"),
+)
 """Edit's inputs that are objects: passed on as links."""
 
 
@@ -92,6 +97,8 @@ def edit_inputs() -> list[io.Input]:
         painter_input(),
         rule_input(),
         clean_plate_input(),
+        clip_input(),
+        restyle_input(),
     ]
 
 
@@ -119,12 +126,18 @@ def edit_settings(model=None, **given: Any) -> EditSettings:
     )
 
 
-def invert(model, vae, image, positive=None, **given: Any) -> Inversion:
+def invert(model, vae, image, positive=None, clip=None, **given: Any) -> Inversion:
     """Encodes the picture, padded to whole cells, and inverts it."""
     settings = edit_settings(model, **given)
     count = len(sampling_sigmas(model, settings.steps, settings.strength, settings.schedule)) - 1
     callback = latent_preview.prepare_callback(model, 2 * count)
-    host = ComfyHost(model, vae, positive, inversion_progress=lambda step, x0, x, _: callback(step, x0, x, 2 * count))
+    host = ComfyHost(
+        model,
+        vae,
+        positive,
+        inversion_progress=lambda step, x0, x, _: callback(step, x0, x, 2 * count),
+        clip=clip,
+    )
     size = Grid.padded(*image.shape[1:3]).latent_size
     layers = tuple(attention_layers(model.model).values())
     footprint = plan_footprint(settings.capture, layers, image.shape[0], size, count)
@@ -153,6 +166,7 @@ def sample(
     positive=None,
     negative=None,
     painter=None,
+    restyle=None,
     **given: Any,
 ):
     """Samples back, decodes and puts the picture together, (B, H, W, 3)."""
@@ -166,6 +180,7 @@ def sample(
         cfg,
         sampling_progress=lambda step, x0, x, _: callback(count + step, x0, x, 2 * count),
         painter=painter,
+        restyle=restyle,
     )
     settings = edit_settings(**given)
     latent = stations.sample(host, inversion, dragged, settings)
@@ -194,7 +209,7 @@ class AttentionDragEditInvert(io.ComfyNode):
     """The first stage: encode and invert. Knows nothing of the points."""
 
     STAGE = "invert"
-    TAKES = ("model", "vae", "image", "steps", "strength", "positive", "capture", "schedule")
+    TAKES = ("model", "vae", "image", "steps", "strength", "positive", "capture", "schedule", "clip")
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -234,7 +249,7 @@ class AttentionDragEditSample(io.ComfyNode):
     STAGE = "sample"
     TAKES = (
         *("model", "vae", "image", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "positive", "negative"),
-        "painter",
+        *("painter", "restyle"),
     )
 
     @classmethod

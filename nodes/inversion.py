@@ -16,7 +16,7 @@ from ..core.hosts.comfy.layers import attention_layers
 from ..core.settings import EditSettings
 from ._common import CATEGORY, CaptureType, InversionType, names_itself, on_intermediate
 from ._held import Held
-from ._inputs import chosen_schedule, model_input, refinements_input, schedule_input, schedule_inputs
+from ._inputs import chosen_schedule, clip_input, model_input, refinements_input, schedule_input, schedule_inputs
 from ._schema import node_schema
 
 log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class AttentionDragInversion(io.ComfyNode):
                 io.Conditioning.Input("positive", optional=True, tooltip="A prompt that describes the image."),
                 CaptureType.Input("capture", optional=True, tooltip="What to record; automatic if not linked."),
                 schedule_input(),
+                clip_input(),
             ],
             outputs=[
                 InversionType.Output(
@@ -58,7 +59,7 @@ class AttentionDragInversion(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(
-        cls, model, latent, steps, strength, refinements, positive=None, capture=None, schedule="auto"
+        cls, model, latent, steps, strength, refinements, positive=None, capture=None, schedule="auto", clip=None
     ) -> io.NodeOutput:
         schedule, steps = chosen_schedule(model, schedule, steps)
         settings = EditSettings(
@@ -81,7 +82,7 @@ class AttentionDragInversion(io.ComfyNode):
         if noise_mask is not None:
             noise_mask = noise_mask.reshape(-1, *noise_mask.shape[-2:]).float().cpu()
         host = ComfyHost(
-            model, positive=positive, inversion_progress=latent_preview.prepare_callback(model, count)
+            model, positive=positive, inversion_progress=latent_preview.prepare_callback(model, count), clip=clip
         )
         inversion = stations.invert(host, host.from_latent(samples), settings, noise_mask)
         inverted = {"samples": on_intermediate(host.to_latent(inversion.noisy))}

@@ -17,7 +17,7 @@ from ..core.hosts.comfy.inputs import check_latent
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
 from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate
-from ._inputs import cfg_input, check_cfg, consistency_inputs, hold_input, painter_input, preserve_input
+from ._inputs import cfg_input, check_cfg, consistency_inputs, hold_input, painter_input, preserve_input, restyle_input
 from ._schema import node_schema
 
 
@@ -93,10 +93,13 @@ class AttentionDragSampler(io.ComfyNode):
                 *consistency_inputs(),
                 preserve_input(),
                 hold_input(),
-                io.Conditioning.Input("positive", optional=True, tooltip="A prompt for what changes."),
+                io.Conditioning.Input(
+                    "positive", optional=True, tooltip="A prompt that describes the image, as for the inversion."
+                ),
                 io.Conditioning.Input("negative", optional=True, tooltip="What to keep away from; needs cfg above 1."),
                 free_input(),
                 painter_input(),
+                restyle_input(),
             ],
             outputs=[
                 io.Latent.Output("latent_out", display_name="latent", tooltip="The edited latent, for VAE Decode.")
@@ -121,14 +124,21 @@ class AttentionDragSampler(io.ComfyNode):
         negative=None,
         region=None,
         painter=None,
+        restyle=None,
     ) -> io.NodeOutput:
-        check_cfg(cfg, positive)
+        check_cfg(cfg, positive, restyle)
         samples = check_latent(model, latent)
         dragged, free = dragged_and_free(inversion, latent, region)
         settings = EditSettings(sample=sample_settings(consistency, consistency_share, preserve, hold))
         callback = latent_preview.prepare_callback(model, inversion.steps)
         host = ComfyHost(
-            model, positive=positive, negative=negative, cfg=cfg, sampling_progress=callback, painter=painter
+            model,
+            positive=positive,
+            negative=negative,
+            cfg=cfg,
+            sampling_progress=callback,
+            painter=painter,
+            restyle=restyle,
         )
         result = stations.sample(host, inversion, dragged, settings, host.from_latent(samples), free)
         out = {key: value for key, value in latent.items() if key not in ("samples", DRAG_KEY, "noise_mask")}

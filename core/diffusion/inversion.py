@@ -55,6 +55,7 @@ class Inversion:
             None.
         conditioning: what the model was told besides, as its host takes it; the host tells it again where keys and
             values are recomputed. None for nothing.
+        null: what stands for no text on the way back, as its host takes it; None for the host's own, zeros.
     """
 
     sigmas: torch.Tensor
@@ -69,6 +70,7 @@ class Inversion:
     evaluations: int = 0
     noise_mask: torch.Tensor | None = None
     conditioning: Any = None
+    null: Any = None
 
     @property
     def steps(self) -> int:
@@ -137,6 +139,7 @@ def invert(
     noise_mask: torch.Tensor | None = None,
     guess_from: Guess = "extrapolate",
     conditioning: Any = None,
+    null: Any = None,
 ) -> Inversion:
     """Runs the inversion.
 
@@ -147,7 +150,7 @@ def invert(
         plan: what to record.
         refinements: extra evaluations a step.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
-        model_fingerprint, noise_mask, conditioning: kept in the result.
+        model_fingerprint, noise_mask, conditioning, null: kept in the result.
         guess_from: which latent a step is first evaluated on (see above).
 
     Raises:
@@ -186,6 +189,7 @@ def invert(
         evaluations=(len(ascending) - 1) * (refinements + 1),
         noise_mask=None if noise_mask is None else _kept_copy(noise_mask),
         conditioning=conditioning,
+        null=null,
         **capture.results(),
     )
 

@@ -119,10 +119,12 @@ def test_prompts_reach_the_way_back_and_need_a_text_encoder(model, picture):
 
     parts = model.components
     spoken = api.Model(api.Components(parts.unet, parts.vae, parts.scheduler, encode))
-    plain = api.edit(model, picture, POINTS, settings=QUICK)
+    plain = api.edit(spoken, picture, POINTS, settings=QUICK)
+    assert set(said) == {""}
+    said.clear()
     free = EditSettings(steps=6, strength=0.5, element=ElementSettings(tau=0.5), sample=SampleSettings(hold_element=0))
     result = api.edit(spoken, picture, POINTS, "a cat", "a dog", 4.0, source_prompt="", settings=free)
-    assert said == ["a cat", "a dog"]
+    assert said == ["", "a cat", "a dog"]
     assert torch.equal(result.inversion.trajectory, plain.inversion.trajectory), "inverted without text"
     silent = api.edit(spoken, picture, POINTS, settings=free)
     assert not torch.allclose(result.image, silent.image, atol=1e-3)
@@ -137,7 +139,7 @@ class TestLoading:
 
     def test_prediction_type_is_the_schedulers(self, tmp_path):
         folder = models.write_folder(tmp_path, "sd2")
-        assert api.load(folder, "cpu")._denoiser(None, None, 1.0).prediction == "v"
+        assert api.load(folder, "cpu")._told(None).prediction == "v"
 
     def test_no_connection_is_tried(self, folder, monkeypatch):
         def refuse(*_args, **_kwargs):

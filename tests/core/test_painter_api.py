@@ -108,11 +108,12 @@ def test_prompts_reach_it_by_its_own_encoder_or_the_models(model, picture, mask)
     spoken, other = made(encode=encoder("model")), made(2, in_channels=9)
     words = ("a cat", "a dog", 3.0, "")
     api.edit(spoken, picture, POINTS, *words, settings=SETTINGS, mask=mask, painter=other)
-    assert said == [("model", "a cat"), ("model", "a dog")] * 2
+    # No source prompt: the empty text.
+    assert said == [("model", ""), *[("model", "a cat"), ("model", "a dog")] * 2]
     said.clear()
     own = made(2, in_channels=9, encode=encoder("painter"))
     api.edit(spoken, picture, POINTS, *words, settings=SETTINGS, mask=mask, painter=own)
-    assert said[2:] == [("painter", "a cat"), ("painter", "a dog")]
+    assert said[3:] == [("painter", "a cat"), ("painter", "a dog")]
 
 
 def test_what_cannot_paint_is_named(model, picture):

@@ -22,8 +22,8 @@ from ...diffusion.sampling import SampleSettings
 from ...families import Schedule
 from ...model.protocols import OnStep
 from .denoiser import ComfyDenoiser
-from .inputs import check_vae, null_conditioning, sampling_sigmas
-from .painter import ComfyPainter, check_painter, with_painter
+from .inputs import check_vae, empty_text, null_conditioning, sampling_sigmas
+from .painter import ComfyPainter, check_painter, null_for, with_painter
 
 
 def drag_sampler(
@@ -70,10 +70,14 @@ class ComfyHost:
     Args:
         model: ComfyUI MODEL (a ModelPatcher); used, never changed, and not to be kept after the run.
         vae: needed for ``encode`` and ``decode`` only.
-        positive, negative: CONDITIONING or None for the null conditioning.
+        positive, negative: CONDITIONING or None for the null conditioning: ``clip``'s, on the way back the one that the
+            inversion ran with, zeros.
         cfg: guidance scale of the way back; 1 doesn't evaluate the negative. Inversion always runs at 1.
         progress: called by ComfyUI's samplers with (step, clean estimate, latent, steps).
         painter: a second MODEL, which paints what a drag reveals; used as ``model`` is.
+        restyle: CONDITIONING of the way back alone, where it takes ``positive``'s place.
+        clip: of the model's checkpoint; its encoding of the empty text is the null conditioning
+            (``inputs.empty_text``).
     """
 
     def __init__(
@@ -86,12 +90,16 @@ class ComfyHost:
         inversion_progress: Callable | None = None,
         sampling_progress: Callable | None = None,
         painter: Any | None = None,
+        clip: Any | None = None,
+        restyle: list | None = None,
     ):
         if painter is not None:
             check_painter(model, painter)
+        self._null = None if clip is None else empty_text(model, clip)
         self._model = model
         self._vae = vae
         self._positive = positive
+        self._restyle = positive if restyle is None else restyle
         self._negative = negative
         self._cfg = cfg
         self._inversion_progress = inversion_progress
@@ -150,12 +158,15 @@ class ComfyHost:
                 after,
                 denoiser.fingerprint,
                 noise_mask,
-                conditioning=self._positive,
+                conditioning=self._null if self._positive is None else self._positive,
+                null=self._null,
             )
             result.append(made)
             return result[0].noisy.to(x)
 
-        self._run(comfy.samplers.KSAMPLER(run), latent, sigmas.flip(0), 1.0, self._inversion_progress)
+        sampler = comfy.samplers.KSAMPLER(run)
+        told = self._null if self._positive is None else self._positive, self._negative
+        self._run(sampler, latent, sigmas.flip(0), 1.0, self._inversion_progress, told)
         return result[0]
 
     def sample(
@@ -168,12 +179,18 @@ class ComfyHost:
         on_step: OnStep | None = None,
     ) -> torch.Tensor:
         model, painter = self._model, None
+        null = inversion.null if self._null is None else self._null
+        told = self._way_back(null)
         if self._painter is not None:
             model = with_painter(model, self._painter)
-            painter = ComfyPainter(self._painter, self._positive, self._negative, self._cfg)
-        same = self._positive is inversion.conditioning
+            painter = ComfyPainter(self._painter, *self._way_back(null_for(self._painter, null)), self._cfg)
+        same = told[0] is inversion.conditioning
         sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter, same)
-        return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress, model)
+        return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress, told, model)
+
+    def _way_back(self, null: list | None) -> tuple[list | None, list | None]:
+        """Positive and negative of it, ``null`` in the place of what isn't given."""
+        return null if self._restyle is None else self._restyle, null if self._negative is None else self._negative
 
     def _run(
         self,
@@ -182,12 +199,11 @@ class ComfyHost:
         sigmas: torch.Tensor,
         cfg: float,
         callback: Callable | None,
+        told: tuple[list | None, list | None],
         model: Any | None = None,
     ) -> torch.Tensor:
         guider = comfy.samplers.CFGGuider(self._model if model is None else model)
-        positive = self._positive if self._positive is not None else null_conditioning(self._model)
-        negative = self._negative if self._negative is not None else null_conditioning(self._model)
-        guider.set_conds(positive, negative)
+        guider.set_conds(*(null_conditioning(self._model) if one is None else one for one in told))
         guider.set_cfg(cfg)
         samples = self.to_latent(x)
         # Noise is none: the latent already carries its own.

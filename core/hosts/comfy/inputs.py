@@ -15,6 +15,7 @@ from .family import is_distilled
 from .layers import check_invertible, context_width
 
 NULL_TOKENS = 77
+SDXL_CONTEXT = 2048
 POOLED_WIDTH = 1280
 
 OVERFLOWS = "overflows in its precision, as SDXL's own does in float16."
@@ -25,11 +26,33 @@ MEND_VAE = (
 
 
 def null_conditioning(model: Any) -> list:
-    """Zeros of the model's context width, as CONDITIONING: what "nothing linked" means.
+    """Zeros of the model's context width, as CONDITIONING: what "nothing linked" means where no CLIP is linked.
 
     A pooled output goes with it for models that take one (SDXL).
     """
     return null_of(model.model)
+
+
+def empty_text(model: Any, clip: Any) -> list | None:
+    """What a MODEL saw in training in the place of a text, as CONDITIONING: the empty text as its CLIP encodes it.
+
+    None for SDXL, which was trained with zeros there (``null_conditioning``).
+
+    Raises:
+        InputError: the CLIP is another model's.
+    """
+    width = context_width(model.model)
+    if width >= SDXL_CONTEXT:
+        return None
+    encoded = clip.encode_from_tokens_scheduled(clip.tokenize(""))
+    given = encoded[0][0].shape[-1]
+    if given != width:
+        raise InputError(
+            "clip",
+            f"it encodes text {given} wide, the model takes {width}.",
+            "Link the CLIP of the model's own checkpoint.",
+        )
+    return encoded
 
 
 def null_of(base_model: Any) -> list:

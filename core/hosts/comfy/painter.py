@@ -17,7 +17,7 @@ import torch
 from ...diffusion.dragged import DraggedLatent
 from ...errors import InputError
 from .inputs import null_conditioning
-from .layers import extra_channels
+from .layers import context_width, extra_channels
 
 ADDITIONAL = "attention_drag_painter"
 INPAINTING_KEYS = ("mask", "masked_image")
@@ -53,6 +53,11 @@ def with_painter(model: Any, painter: Any) -> Any:
     clone = model.clone()
     clone.set_additional_models(ADDITIONAL, [painter])
     return clone
+
+
+def null_for(painter: Any, null: list | None) -> list | None:
+    """The dragged model's null conditioning where the painter takes text of its width, else None: zeros."""
+    return null if null is not None and null[0][0].shape[-1] == context_width(painter.model) else None
 
 
 class ComfyPainter:

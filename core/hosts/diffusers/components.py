@@ -20,7 +20,8 @@ class Components:
 
     Attributes:
         unet, vae, scheduler: diffusers' own objects.
-        encode: turns a prompt into a ``Conditioning``; None when the model came without a text encoder.
+        encode: turns a prompt into a ``Conditioning``; None when the model came without a text encoder. With it no
+            prompt is the empty text's, as Stable Diffusion 1 and 2 were trained; without it, and for SDXL, zeros.
         family: which defaults suit it.
     """
 
@@ -29,6 +30,14 @@ class Components:
     scheduler: Any
     encode: Callable[[str], Conditioning] | None = None
     family: Family = SD1
+
+    @property
+    def empty_text(self) -> Conditioning | None:
+        """What stands for no prompt; None for zeros, which SDXL was trained with."""
+        config: Any = self.unet.config
+        if self.encode is None or config.get("addition_embed_type") == "text_time":
+            return None
+        return self.encode("")
 
 
 def from_pipeline(pipe: Any) -> Components:

@@ -281,6 +281,38 @@ class ProbeConditioning:
         return ([[torch.randn(1, 77, 768, generator=generator), {}]],)
 
 
+class ProbeClip:
+    """A CLIP that knows texts by their length, as far as nodes use one; ``name`` notes how often it encoded."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {
+                "width": ("INT", {"default": 768, "min": 1, "max": 4096}),
+                "name": ("STRING", {"default": "clip"}),
+            }
+        }
+
+    RETURN_TYPES = ("CLIP",)
+    FUNCTION = "make"
+    CATEGORY = "probe"
+
+    def make(self, width, name):
+        CALLS[name] = 0
+
+        class Clip:
+            def tokenize(self, text, **_):
+                return text
+
+            def encode_from_tokens_scheduled(self, tokens, **_):
+                CALLS[name] += 1
+                generator = torch.Generator().manual_seed(1000 + len(tokens))
+                encoded = torch.randn(1, 77, width, generator=generator)
+                return [[encoded, {"pooled_output": torch.zeros(1, width)}]]
+
+        return (Clip(),)
+
+
 class ProbeObjects:
     """Counts the live objects of some classes, after a full collection."""
 
@@ -367,6 +399,7 @@ NODE_CLASS_MAPPINGS = {
         ProbeTransformerModel,
         ProbeLatent,
         ProbeConditioning,
+        ProbeClip,
         ProbeObjects,
         ProbeText,
         ProbeChecksum,
