@@ -13,13 +13,22 @@ or step by step, with everything dear done once::
     dragged = api.move(source, found)
     image = api.sample(model, source, dragged)
 
+``edit`` takes a picture larger than the model's own size in a window round what moves (``window``); step by step that
+is ``look``, ``crop`` and ``stitch``, with the steps above on ``crop.image`` and ``crop.points`` between them::
+
+    seen = api.look(model, "large.png")
+    crop = api.crop(model, "large.png", points, seen)
+    source = api.invert(model, crop.image)
+    ...
+    image = api.stitch(crop, image, dragged).image
+
 Points are (x, y) as shares of the image's width and height, (0, 0) its top left corner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,6 +37,7 @@ import torch
 from PIL import Image, ImageOps
 
 from . import edit as stations
+from . import windowed
 from .attention.correlation import correlate as _correlate
 from .attention.plan import plan_footprint
 from .diffusion.cost import Cost, cost_of
@@ -51,9 +61,14 @@ from .hosts.diffusers import from_pipeline as _components_of
 from .hosts.diffusers import load as _load
 from .hosts.direct import DirectHost
 from .model.protocols import Autoencoder, OnStep
+from .pixels.composite import shown_mask
 from .settings import EditSettings
 from .space.grid import Grid, check_image
 from .space.points import DragPoints, Point, make_points, parse_points, points_from_data
+from .window.crop import Crop
+from .window.plan import Context, overview
+from .window.stitch import Stitched
+from .windowed import Look
 
 ImageLike: TypeAlias = "str | Path | Image.Image | np.ndarray | torch.Tensor"
 PointsLike: TypeAlias = "DragPoints | str | Mapping[str, Any] | Iterable[tuple[Point, Point]]"
@@ -184,9 +199,16 @@ def from_pipeline(pipe: Any) -> Model:
 
 
 def cost(
-    model: Model, image: ImageLike, settings: EditSettings | None = None, painter: Model | None = None
+    model: Model,
+    image: ImageLike,
+    settings: EditSettings | None = None,
+    painter: Model | None = None,
+    window: Context = "auto",
+    mask: torch.Tensor | None = None,
 ) -> Cost:
     """What an edit of a picture will keep and how often it will ask the U-Net, before it runs; prints as a sentence.
+
+    Of a window, at its largest; what a look takes, which there is without a ``mask``, is counted as inversion.
 
     Raises:
         InputError: it would not fit ``settings.capture.budget_mb``.
@@ -195,10 +217,70 @@ def cost(
     pixels = read_image(image)
     # Without prompts: a text encoder need not be loaded for this.
     layers = model._told(None).layers
-    steps = len(timesteps(settings.steps, settings.strength, schedule=settings.schedule))
-    size = Grid.padded(*pixels.shape[1:3]).latent_size
-    footprint = plan_footprint(settings.capture, layers, pixels.shape[0], size, steps)
-    return cost_of(footprint, steps, settings.refinements, settings.sample, painter is not None)
+
+    def count(own: EditSettings) -> int:
+        return len(timesteps(own.steps, own.strength, schedule=own.schedule))
+
+    size, native = (pixels.shape[1], pixels.shape[2]), model.family.native_px
+    looks = 0
+    if windowed.needs_look(size, native, window):
+        size = overview(size, native).edited
+        looks = 0 if mask is not None else count(windowed.of_look(settings))
+    steps = count(settings)
+    cells = Grid.padded(*size).latent_size
+    footprint = plan_footprint(settings.capture, layers, pixels.shape[0], cells, steps)
+    told = cost_of(footprint, steps, settings.refinements, settings.sample, painter is not None)
+    return replace(told, inversion=told.inversion + looks)
+
+
+def look(model: Model, image: ImageLike, prompt: str | None = None, settings: EditSettings | None = None) -> Look:
+    """Looks at all of a large picture at the model's size, in a few evaluations, for ``crop`` to know what is where.
+
+    One look goes for all points on the picture.
+    """
+    return windowed.look(model.host(prompt), read_image(image), model.family.native_px, settings or model.defaults)
+
+
+def crop(
+    model: Model,
+    image: ImageLike,
+    points: PointsLike,
+    look: Look | None = None,
+    settings: EditSettings | None = None,
+    mask: torch.Tensor | None = None,
+    window: Context = "auto",
+) -> Crop:
+    """The window of an edit; costs no evaluation. Where ``crop.window`` is the same for other points, an inversion of
+    ``crop.image`` goes for them, too.
+
+    Args:
+        look: of ``look``, which tells how large the element is; None for handles, targets and ``mask`` alone.
+        settings: ``correlation`` and ``element`` of it are used.
+        mask: as for ``edit``.
+        window: as for ``edit``.
+    """
+    drags = read_points(points)
+    return windowed.take(
+        read_image(image), drags, model.family.native_px, window, settings or model.defaults, mask, look
+    )
+
+
+def stitch(
+    crop: Crop, edited: ImageLike, dragged: DraggedLatent | None = None, settings: EditSettings | None = None
+) -> Stitched:
+    """Puts an edited window back: outside of it the picture bit for bit, inside at full resolution.
+
+    Args:
+        edited: the window as it became, of ``sample``.
+        dragged: of ``move``; None for a window that something else edited.
+        settings: ``source_background``, ``restore_detail``, ``shown_margin`` and ``shown_feather`` of it are used.
+    """
+    settings, became = settings or EditSettings(), read_image(edited, "edited")
+    if dragged is None:
+        return windowed.put_back(crop, became, None, (), settings)
+    movements = [one.movement for one in dragged.pictures or [dragged]]
+    shown = torch.cat([shown_mask(one, settings.shown_margin, settings.shown_feather) for one in movements])
+    return windowed.put_back(crop, became, shown, movements, settings)
 
 
 def invert(
@@ -303,6 +385,7 @@ def edit(
     painter: Model | None = None,
     clean_plate: ImageLike | None = None,
     restyle: str | None = None,
+    window: Context = "auto",
 ) -> EditResult:
     """Drags what belongs to each handle to its target: all of the above in one call.
 
@@ -323,14 +406,18 @@ def edit(
         clean_plate: your own picture of what is behind, of the picture's size, in the place of a filling.
         restyle: what the edited part shall look like, in ``prompt``'s place on the way back alone. It is seen in free
             cells only, the more, the less ``settings.sample`` holds.
+        window: a picture larger than the model's own size is edited in a window at that size and stitched back, a
+            ``WindowedResult``: "auto" takes as much round what moves as an edit may need, a number that many px,
+            "whole" the picture as it is. Without a ``mask`` a look at the whole picture takes a few evaluations more.
 
     Raises:
         InputError: anything that the caller can mend; the message says how.
     """
     host = model.host(prompt, negative_prompt, guidance, source_prompt, painter, restyle)
     plate = None if clean_plate is None else read_image(clean_plate, "clean_plate")
-    return stations.edit(
-        host, read_image(image), read_points(points), settings or model.defaults, mask, on_step, plate
+    return windowed.edit_anywhere(
+        host, read_image(image), read_points(points), model.family.native_px, window, settings or model.defaults, mask,
+        on_step, plate,
     )
 
 

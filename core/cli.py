@@ -22,6 +22,7 @@ from tqdm import tqdm
 from . import api, batch
 from .attention.tokens import SourceAttention
 from .batch import Job
+from .diffusion.cost import Cost
 from .diffusion.schedule import timesteps
 from .edit import EditResult, check_one_behind
 from .errors import InputError
@@ -31,6 +32,8 @@ from .options import choices
 from .region.found import Rule
 from .settings import EditSettings
 from .space.points import DragPoints, points_from_data, points_to_json
+from .window.plan import read_context
+from .windowed import WindowedResult
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 DISTRIBUTION = "comfyui-attentiondrag"
@@ -43,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Before anything is loaded: a mistyped option should not cost that.
         read_settings(options)
+        read_context(options.window)
         jobs = batch.plan_jobs(options.input, read_drags(options))
         mask, plate = _mask(options, jobs), _plate(options, jobs)
         dtype = DTYPES[options.dtype] if options.dtype else None
@@ -97,6 +101,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--painter", type=Path, metavar="MODEL", help="a second model of the same family, an inpainting checkpoint at "
         "best, that paints what the drag reveals",
+    )
+    parser.add_argument(
+        "--window", default="auto", metavar="auto|whole|PX", help="pictures larger than the model's own size are "
+        "edited in a window round what moves: as much as an edit may need, the whole picture after all, or so many px "
+        "of surroundings; default: %(default)s",
     )
     parser.add_argument("--prompt", help="what the picture shows (default: the text encoder's empty text)")
     parser.add_argument("--negative-prompt", help="what the edited part shall not show; needs --guidance")
@@ -230,12 +239,16 @@ def run(
                 key = batch.job_key(job, parameters)
                 if not options.overwrite and batch.is_done(paths, key):
                     continue
-                bar.write(f"{job.name}: {api.cost(model, job.image, settings, given.painter)}", sys.stderr)
+                bar.write(f"{job.name}: {_cost(model, job, options, settings, given)}", sys.stderr)
                 _edit(model, job, options, settings, given, parameters, paths, key)
             except (InputError, OSError) as error:
                 failed += 1
                 bar.write(f"{job.name}: {error}", sys.stderr)
     return 1 if failed else 0
+
+
+def _cost(model: api.Model, job: Job, options: argparse.Namespace, settings: EditSettings, given: Given) -> Cost:
+    return api.cost(model, job.image, settings, given.painter, read_context(options.window), given.mask)
 
 
 def _edit(
@@ -248,8 +261,10 @@ def _edit(
         result = api.edit(
             model, job.image, job.points, options.prompt, options.negative_prompt, options.guidance,
             options.source_prompt, settings, given.mask, lambda *_: steps.update(), given.painter, given.plate,
-            options.restyle,
+            options.restyle, read_context(options.window),
         )
+    if isinstance(result, WindowedResult):
+        tqdm.write(f"{job.name}: {result.window}", sys.stderr)
     batch.write_atomically(paths["image"], lambda file: api.save_image(result.image, file))
     batch.write_atomically(paths["mask"], lambda file: api.save_image(result.element, file))
     seconds = time.perf_counter() - begun
@@ -269,6 +284,7 @@ def _parameters(
         },
         "mask": batch.checksum(options.mask) if options.mask else None,
         "clean_plate": batch.checksum(options.clean_plate) if options.clean_plate else None,
+        "window": options.window,
         "settings": dataclasses.asdict(settings),
     }
 
@@ -293,6 +309,7 @@ def _report(
         "result": {
             "image": paths["image"].name,
             "mask": paths["mask"].name,
+            "window": dataclasses.asdict(result.window) if isinstance(result, WindowedResult) else None,
             "moved_share": float(result.element.mean()),
             "sigmas": inversion.sigmas.tolist(),
             "inversion_evaluations": inversion.evaluations,

@@ -107,7 +107,7 @@ def moved_layers(
 def outlined(element: torch.Tensor, small: torch.Tensor, full: torch.Tensor) -> torch.Tensor:
     """An element (1, 1, h, w) on a small picture at the size of the full one, its outline along the edges there."""
     drawn = guided_upsample(element, small, full, RADIUS, EPSILON).clamp(0, 1)
-    part = Part.all(tuple(full.shape[-2:]), tuple(small.shape[-2:]))
+    part = Part.all((full.shape[-2], full.shape[-1]), (small.shape[-2], small.shape[-1]))
     inside, outside = (dilate((one[:, 0] > 0.5).float(), 2)[:, None] for one in (element, 1 - element))
     near = part.enlarged(inside * outside, "nearest") > 0
     return torch.where(near, drawn, part.enlarged(element))

@@ -78,6 +78,11 @@ class Window:
         return math.sqrt(self.edited[0] * self.edited[1] / (self.height * self.width))
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in px of the picture."""
+        return self.height, self.width
+
+    @property
     def rows(self) -> slice:
         """Of the picture."""
         return slice(self.top, self.top + self.height)
@@ -101,7 +106,7 @@ class Window:
         if self.is_whole:
             return f"the whole picture of {self.width}x{self.height} px"
         place = f"a window of {self.width}x{self.height} px at ({self.left}, {self.top})"
-        if self.edited == (self.height, self.width):
+        if self.edited == self.size:
             return place
         return (
             f"{place}, edited at {self.edited[1]}x{self.edited[0]} px: 1/{1 / self.scale:.3g} of its size, since the "
@@ -137,14 +142,20 @@ def plan_window(
     if context == "whole" or height * width <= room:
         return Window.whole(height, width)
     needed = needed_box(size, points, masks)
-    smallest = math.sqrt(room / (height * width))
+    whole = overview(size, native_px)
     scale = 1.0
-    while scale > smallest:
+    while scale > whole.scale:
         found = _at(scale, size, needed, native_px, context)
         if found is not None:
             return found
         scale /= LADDER
-    return _rectangle(size, (0, 0, width, height), smallest)
+    return whole
+
+
+def overview(size: tuple[int, int], native_px: int) -> Window:
+    """All of a picture, at the model's own area where it is larger."""
+    height, width = size
+    return _rectangle(size, (0, 0, width, height), min(1.0, math.sqrt(native_px**2 / (height * width))))
 
 
 def check_context(context: Context) -> None:

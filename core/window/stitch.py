@@ -24,6 +24,9 @@ from .plan import Window
 FEATHER = 16
 """px at the edited size over which the edit ends towards a border of the window inside the picture."""
 
+SAME = 0.02
+"""Of a mask's area, how much of it may be otherwise in what moved, to be told by it at full size."""
+
 STRIP = 2**20
 """Pixels in a strip, about: what one takes at a time beside the picture."""
 
@@ -48,7 +51,6 @@ def stitch(
     shown: torch.Tensor | None = None,
     detail: bool = True,
     plate: torch.Tensor | None = None,
-    given: bool = False,
 ) -> Stitched:
     """Puts an edited window back.
 
@@ -60,7 +62,6 @@ def stitch(
         shown: (B or 1, h, w) in 0..1, where the edit shows, and ``edited`` is the source elsewhere; None: everywhere.
         detail: give the full-size detail; off, what is shown is ``edited``, enlarged.
         plate: (B or 1, H, W, 3) in 0..1, a clean plate that was shown behind the element.
-        given: the crop's mask is what moved, not more and not less.
 
     Raises:
         InputError: another size or batch than the crop's.
@@ -90,9 +91,17 @@ def stitch(
         if plate is not None:
             own_plate = _at(plate.cpu().float(), at)[:, window.rows, window.columns]
             behind = planes(own_plate), planes(shrunk(own_plate, window))
-        own = _at(crop.own_mask.cpu().float(), at)[:, None] if given and crop.own_mask is not None else None
-        _put_back(window, one, ways[at], detail, behind, own, images[at], share[at])
+        _put_back(window, one, ways[at], detail, behind, _own_element(crop, ways[at], at), images[at], share[at])
     return Stitched(images, share)
+
+
+def spread(window: Window, masks: torch.Tensor) -> torch.Tensor:
+    """Masks (B, h, w) of an edited window at the picture's size, (B, H, W) float32 on the CPU; 0 outside of it."""
+    whole = torch.zeros(len(masks), *window.picture)
+    part = Part.all(window.size, window.edited)
+    for one, into in zip(masks.cpu().float(), whole, strict=True):
+        into[window.rows, window.columns] = part.enlarged(one[None, None])[0, 0]
+    return whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +130,7 @@ def _put_back(
     share: torch.Tensor,
 ) -> None:
     """Writes one picture's window into ``image`` (H, W, 3) and what is shown of it into ``share`` (H, W)."""
-    same = window.edited == (window.height, window.width)
+    same = window.edited == window.size
     layers: Layers | None = None
     shown = one.shown
     if not same and detail:
@@ -135,7 +144,7 @@ def _put_back(
         shown = shown * soften(touched[:, 0], 2)[:, None]
     ends = border(window)
     for rows, columns in strips(shown, window):
-        part = Part.of(rows, columns, (window.height, window.width), window.edited)
+        part = Part.of(rows, columns, window.size, window.edited)
         source = one.source[..., rows, columns]
         if same:
             visible, result = shown[..., rows, columns], one.edited[..., rows, columns]
@@ -217,6 +226,17 @@ def _fitting(crop: Crop, edited: torch.Tensor) -> torch.Tensor:
 def _at(batch: torch.Tensor, at: int) -> torch.Tensor:
     """One picture of a batch, or of what goes for all of it, (1, ...)."""
     return batch[at % len(batch)][None]
+
+
+def _own_element(crop: Crop, way: Movement | None, at: int) -> torch.Tensor | None:
+    """(1, 1, H, W) the crop's mask at full size where it is what the movement moves; None where something else is."""
+    if way is None or crop.mask is None or crop.own_mask is None:
+        return None
+    mask = _at(crop.mask.cpu().float(), at)
+    element = way.element.cpu() if way.held is None else (way.element + way.held).cpu()
+    if float((element - mask).abs().sum()) > SAME * float(mask.sum()):
+        return None
+    return _at(crop.own_mask.cpu().float(), at)[:, None]
 
 
 def _of_picture(moved: Sequence[Movement], at: int) -> Movement | None:

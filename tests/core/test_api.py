@@ -6,15 +6,17 @@ import json
 import os
 import pickle
 import socket
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from core import api
+from core import api, windowed
 from core.diffusion.sampling import SampleSettings
 from core.errors import InputError
+from core.families import SD1
 from core.region.found import ElementSettings
 from core.settings import EditSettings
 from tests.core import diffusers_models as models
@@ -216,3 +218,47 @@ class TestLoading:
         )
         wrapped = api.from_pipeline(pipe)
         assert wrapped.components.unet is parts.unet and wrapped.fingerprint == model.fingerprint
+
+
+class TestWindow:
+    """Pictures larger than the model's own size, of 64 px here."""
+
+    @pytest.fixture
+    def small(self):
+        family = replace(SD1, native_px=64)
+        return api.Model(api.Components(models.unet("sd15"), models.vae_kl(), models.scheduler(), family=family))
+
+    @pytest.fixture
+    def large(self):
+        return torch.rand(1, 150, 200, 3, generator=torch.Generator().manual_seed(0))
+
+    def test_step_by_step_is_the_edit(self, small, large):
+        result = api.edit(small, large, POINTS, settings=QUICK)
+        assert result.window.edited[0] * result.window.edited[1] <= 1.05 * 64**2 and result.window.scale < 1
+        assert result.image.shape == large.shape
+        seen = api.look(small, large, settings=QUICK)
+        crop = api.crop(small, large, POINTS, seen, QUICK)
+        assert crop.window == result.window
+        source = api.invert(small, crop.image, settings=QUICK)
+        inside = windowed.settings_in(crop.window, QUICK)
+        dragged = api.move(source, api.find(source, crop.points, inside), QUICK)
+        stitched = api.stitch(crop, api.sample(small, source, dragged, settings=QUICK), dragged, QUICK)
+        assert torch.equal(stitched.image, result.image) and torch.equal(stitched.shown, result.shown)
+
+    def test_what_something_else_edited_is_stitched_too(self, small, large):
+        crop = api.crop(small, large, POINTS)
+        assert torch.equal(api.stitch(crop, crop.image).image, large)
+        turned = api.stitch(crop, 1 - crop.image).image
+        assert not torch.allclose(turned, large, atol=0.1)
+
+    def test_the_cost_is_of_a_window_and_of_the_look(self, small, large):
+        auto, masked, whole = (
+            api.cost(small, large, QUICK, window=window, mask=mask)
+            for window, mask in (("auto", None), ("auto", torch.ones(150, 200)), ("whole", None))
+        )
+        assert auto.footprint.maps < whole.footprint.maps / 10
+        assert auto.inversion > masked.inversion == whole.inversion
+
+    def test_the_whole_picture_is_what_it_was(self, small, large):
+        result = api.edit(small, large, POINTS, settings=QUICK, window="whole")
+        assert result.found.grid.image_size == (150, 200) and not hasattr(result, "window")

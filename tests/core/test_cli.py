@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from PIL import Image
 
 from core import api, batch, cli
 from core.errors import InputError
+from core.families import SD1
 from core.settings import EditSettings
 from core.space.drags import Click, DragPair
 from core.space.points import DragPoints, make_points
@@ -193,6 +195,26 @@ class TestRuns:
         assert cli.main(command) == 0
         changed = {file.name for file in out.iterdir() if before.get(file) != file.stat().st_mtime_ns}
         assert {"0.png.json", "1.png.mask.png"} <= changed
+
+    def test_a_large_picture_is_edited_in_a_window_that_the_report_tells(self, folder, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr(api.Model, "family", dataclasses.replace(SD1, native_px=64))
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (180, 260, 3), np.uint8)).save(tmp_path / "large.png")
+        outcomes = {}
+        for window in ("auto", "whole", "6"):
+            out = tmp_path / window
+            command = [str(folder), str(tmp_path / "large.png"), "--out", str(out), "--drag=0.2,0.3,0.25,0.3,0.05"]
+            assert cli.main([*command, *FAST, "--window", window]) == 0
+            report = json.loads((out / "large.png.json").read_text())
+            assert report["window"] == window
+            outcomes[window] = report["result"]["window"]
+            assert Image.open(out / "large.png.dragged.png").size == Image.open(out / "large.png.mask.png").size
+            assert ("a window of" in capsys.readouterr().err) == (window != "whole")
+        assert outcomes["whole"] is None and outcomes["auto"]["picture"] == [180, 260]
+        assert outcomes["6"]["width"] <= outcomes["auto"]["width"]
+
+    def test_a_window_that_is_none_is_told_before_anything_is_loaded(self, pictures, tmp_path, capsys):
+        assert cli.main(["nowhere", str(pictures), "--out", str(tmp_path), LINE, "--window", "near"]) == 2
+        assert "window: 'near'" in capsys.readouterr().err
 
     def test_a_picture_that_fails_does_not_hold_up_the_others(self, folder, pictures, tmp_path, capsys):
         (pictures / "0.png").write_bytes(b"no picture")

@@ -20,6 +20,7 @@ FLOORS = (
     ("fill", "diffusion"),
     ("pixels", "hosts", "settings", "window"),
     ("edit",),
+    ("windowed",),
     ("api", "batch"),
     ("cli",),
     ("__main__",),

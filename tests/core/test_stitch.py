@@ -92,7 +92,8 @@ def moved_part() -> torch.Tensor:
 
 @pytest.mark.parametrize("own", [True, False], ids=["mask at full size", "mask of the window"])
 def test_detail_of_what_moved_arrives_at_full_resolution(scene, own):
-    done = stitch(scene.crop, scene.edited, [scene.movement], scene.shown, given=own).image
+    taken = scene.crop if own else dataclasses.replace(scene.crop, mask=None, own_mask=None)
+    done = stitch(taken, scene.edited, [scene.movement], scene.shown).image
     window = scene.crop.window
     size = (window.height, window.width)
     enlarged = scene.crop.source.clone()
@@ -213,7 +214,7 @@ def test_a_clean_plate_shows_at_full_resolution(scene):
     small = shrunk(plate[:, window.rows, window.columns], window)
     arrived = disc(280 + WAY[0], 420 + WAY[1], 110)
     edited = torch.where(scene.shown[..., None] > 0, small, scene.crop.image)
-    done = stitch(scene.crop, edited, [scene.movement], scene.shown, plate=plate, given=True).image
+    done = stitch(scene.crop, edited, [scene.movement], scene.shown, plate=plate).image
     revealed = (disc(280, 420, 100) > 0.5) & (arrived == 0)
     assert psnr(done, plate, revealed) > 35
 
