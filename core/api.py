@@ -358,7 +358,7 @@ def sample(
     """Samples a dragged latent back to a picture, (B, H, W, 3) float32 in 0..1 on the CPU.
 
     Args:
-        model: the one that inverted the source, with the LoRAs that it had then.
+        model: the one that inverted the source; with other LoRAs than it had then a warning is logged.
         prompt, negative_prompt, guidance, restyle: as for ``edit``.
         settings: ``sample``, ``restore_detail``, ``source_background``, ``shown_margin`` and ``shown_feather`` of it
             are used.

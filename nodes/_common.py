@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import comfy.model_management
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
+from server import PromptServer
 
 from ..core.diffusion.dragged import DraggedLatent
 from ..core.diffusion.inversion import Inversion
@@ -93,6 +94,18 @@ def carried_drag(latent: dict[str, Any]) -> DraggedLatent | None:
     if isinstance(dragged, DraggedLatent) and dragged.clean.shape == latent["samples"].shape:
         return dragged
     return None
+
+
+def show_text(cls: type[io.ComfyNode], lines: Sequence[str]) -> ui.PreviewText | None:
+    """Shows lines on the running node; gives them as its ``ui``, or None for none. Needs its hidden ``unique_id``."""
+    if not lines:
+        return None
+    text = "\n".join(lines)
+    # Front ends show a node's own text only where they know its class; this one on any.
+    send = getattr(PromptServer.instance, "send_progress_text", None)
+    if send is not None and cls.hidden is not None and cls.hidden.unique_id is not None:
+        send(text, cls.hidden.unique_id)
+    return ui.PreviewText(text)
 
 
 def on_intermediate(tensor: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ from ..core.hosts.comfy.host import ComfyHost, drag_sampler
 from ..core.hosts.comfy.inputs import check_latent
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
-from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate
+from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate, show_text
 from ._inputs import cfg_input, check_cfg, consistency_inputs, hold_input, painter_input, preserve_input, restyle_input
 from ._schema import node_schema
 
@@ -86,7 +86,10 @@ class AttentionDragSampler(io.ComfyNode):
             description="Samples a dragged latent back with the original's keys and values in self-attention and "
             "the background kept as it was.",
             inputs=[
-                io.Model.Input("model", tooltip="The model of the inversion."),
+                io.Model.Input(
+                    "model",
+                    tooltip="The model of the inversion. Other LoRAs than it had then are told of: meant for a style.",
+                ),
                 InversionType.Input("inversion", tooltip="Of AttentionDrag Inversion."),
                 io.Latent.Input("latent", tooltip="The dragged latent."),
                 cfg_input(),
@@ -104,6 +107,7 @@ class AttentionDragSampler(io.ComfyNode):
             outputs=[
                 io.Latent.Output("latent_out", display_name="latent", tooltip="The edited latent, for VAE Decode.")
             ],
+            hidden=[io.Hidden.unique_id],
             aliases=("drag sampler", "DDIM", "KSampler"),
             advanced=("consistency", "consistency_share"),
         )
@@ -142,7 +146,8 @@ class AttentionDragSampler(io.ComfyNode):
         )
         result = stations.sample(host, inversion, dragged, settings, host.from_latent(samples), free)
         out = {key: value for key, value in latent.items() if key not in ("samples", DRAG_KEY, "noise_mask")}
-        return io.NodeOutput({**out, "samples": on_intermediate(host.to_latent(result))})
+        said = show_text(cls, host.warnings)
+        return io.NodeOutput({**out, "samples": on_intermediate(host.to_latent(result))}, ui=said)
 
 
 class AttentionDragSamplerSelect(io.ComfyNode):

@@ -111,16 +111,30 @@ class Inversion:
             noise_mask=limit if limit is None or limit.shape[0] == 1 else limit[own],
         )
 
-    def check_model(self, fingerprint: str) -> None:
-        """Raises an ``InputError`` when ``fingerprint`` is another model's, or this model's with other LoRAs."""
+    def check_model(self, fingerprint: str) -> str | None:
+        """What there is to say of sampling with the model of ``fingerprint``; None for the inversion's own.
+
+        Other LoRAs on its weights are a way to restyle. They are told of, as they may be a mistake as well: what was
+        kept of the source is the source's, whatever samples with it, but the trajectory is not the patched model's
+        own, so that unheld content drifts, and keys and values that weren't kept are evaluated by the patched model.
+
+        Raises:
+            InputError: it is another model.
+        """
         if fingerprint == self.model_fingerprint:
-            return
+            return None
         if same_weights(fingerprint, self.model_fingerprint):
-            raise InputError(
-                "inversion",
-                "made with the linked model, but with other LoRAs (or other patches of its weights) on it.",
-                "Link the MODEL that made the inversion, LoRAs included, or invert again with this one.",
+            said = (
+                "the inversion was made with this model, but with other LoRAs (or other patches of its weights) on it. "
+                "What isn't held is sampled with those that are linked now."
             )
+            missing = sum(not step for step in self.tokens) if self.tokens is not None else self.steps
+            if self.source_layers and missing:
+                said += (
+                    f" So are the original's keys and values of {missing} of {self.steps} steps, which weren't kept: "
+                    "raise budget_mb (AttentionDrag Capture) to keep them."
+                )
+            return said
         raise InputError(
             "inversion",
             "made with another model than the one linked.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from ..diffusion.sampling import SampleSettings
 from ..diffusion.schedule import sampling_sigmas, timesteps
 from ..families import Schedule
 from ..model.protocols import Autoencoder, Denoiser, OnStep, Painter
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -88,7 +91,9 @@ class DirectHost:
         settings: SampleSettings,
         on_step: OnStep | None = None,
     ) -> torch.Tensor:
-        inversion.check_model(self.model_fingerprint)
+        warning = inversion.check_model(self.model_fingerprint)
+        if warning is not None:
+            log.warning("AttentionDrag: %s", warning)
         denoiser = self.sampling_denoiser or self.denoiser
         source = self.denoiser if self.told is None else self.told(inversion.conditioning)
         painter = None if self.painter is None else self.painter(sampling.known_drag(dragged))

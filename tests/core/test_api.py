@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -107,6 +108,17 @@ def test_another_models_inversion_is_refused(model, picture):
     )
     with pytest.raises(InputError, match="another model"):
         api.sample(other, source, moved, settings=QUICK)
+
+
+def test_other_loras_on_the_way_back_are_told_of(model, picture, caplog):
+    source = api.invert(model, picture, settings=QUICK)
+    moved = api.move(source, api.find(source, POINTS, QUICK), QUICK)
+    plain = api.sample(model, source, moved, settings=QUICK)
+    assert not caplog.records
+    had_others = dataclasses.replace(source.inversion, model_fingerprint=f"{source.inversion.model_fingerprint}+lora")
+    sampled = api.sample(model, dataclasses.replace(source, inversion=had_others), moved, settings=QUICK)
+    assert torch.equal(sampled, plain), "kept keys and values are the source's, whatever samples with them"
+    assert len(caplog.records) == 1 and "other LoRAs" in caplog.text
 
 
 def test_prompts_reach_the_way_back_and_need_a_text_encoder(model, picture):

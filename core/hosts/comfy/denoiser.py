@@ -59,7 +59,8 @@ class ComfyDenoiser:
 
 class SourceDenoiser:
     """The U-Net of a running sampler under the conditioning of an inversion alone: no guidance, and no other pack's
-    functions of guidance, whatever the guider of the way back does (a ``model.protocols.Denoiser``).
+    functions of guidance, which evaluate the model a second time (perturbed attention) or change what it says, whatever
+    the guider does (a ``model.protocols.Denoiser``).
 
     Args:
         running: of the same run.

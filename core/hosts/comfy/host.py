@@ -7,6 +7,7 @@ the MODEL, its options and its clones are never written to, and there is nothing
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,8 @@ from .denoiser import ComfyDenoiser
 from .inputs import check_vae, empty_text, null_conditioning, sampling_sigmas
 from .painter import ComfyPainter, check_painter, null_for, with_painter
 
+log = logging.getLogger(__name__)
+
 
 def drag_sampler(
     inversion: Inversion,
@@ -34,16 +37,21 @@ def drag_sampler(
     after_step: OnStep | None = None,
     painter: ComfyPainter | None = None,
     same_positive: bool = False,
+    on_warning: Callable[[str], None] | None = None,
 ) -> comfy.samplers.KSAMPLER:
     """A SAMPLER that samples a dragged latent back; runs under any guider that takes ComfyUI's.
 
     A ``painter`` must have been loaded with the guider's model (``painter.with_painter``). ``same_positive``: the
-    guider's positive conditioning is the inversion's.
+    guider's positive conditioning is the inversion's. ``on_warning`` is told what is logged.
     """
 
     def sample(model, x, sigmas, extra_args=None, callback=None, disable=None, **_):
         denoiser = ComfyDenoiser(model, extra_args or {})
-        inversion.check_model(denoiser.fingerprint)
+        warning = inversion.check_model(denoiser.fingerprint)
+        if warning is not None:
+            log.warning("AttentionDrag Sampler, input 'model': %s", warning)
+            if on_warning is not None:
+                on_warning(warning)
         sampling.check_sigmas(inversion, sigmas)
 
         def on_step(index: int, latent: torch.Tensor, denoised: torch.Tensor) -> None:
@@ -63,6 +71,10 @@ def drag_sampler(
 
 class ComfyHost:
     """A MODEL with its conditioning, and optionally its VAE (a ``hosts.Host``).
+
+    The inversion asks the model itself, under the positive conditioning alone: guidance that other packs put into
+    ``model_options`` (post-CFG functions, perturbed attention, CFG rescaling) has no part in it and leaves no trace in
+    what is recorded. Patches of the model itself (attention, weights, the U-Net's call) are in force both ways.
 
     Latents that it is given and gives are in the model's own scale; ``LATENT`` dictionaries hold them divided by
     the scale factor (``to_latent``, ``from_latent``).
@@ -105,6 +117,8 @@ class ComfyHost:
         self._inversion_progress = inversion_progress
         self._sampling_progress = sampling_progress
         self._painter = painter
+        self.warnings: list[str] = []
+        """What there was to say of the ways back so far."""
 
     @property
     def paints(self) -> bool:
@@ -140,7 +154,8 @@ class ComfyHost:
         result: list[Inversion] = []
 
         def run(model, x, ascending, extra_args=None, callback=None, disable=None, **_):
-            denoiser = ComfyDenoiser(model, extra_args or {})
+            running = ComfyDenoiser(model, extra_args or {})
+            denoiser = running.told(self._positive, by_guider=True)
 
             def after(done: int, latent_now: torch.Tensor, denoised: torch.Tensor) -> None:
                 if callback is not None:
@@ -156,7 +171,7 @@ class ComfyHost:
                 plan,
                 refinements,
                 after,
-                denoiser.fingerprint,
+                running.fingerprint,
                 noise_mask,
                 conditioning=self._null if self._positive is None else self._positive,
                 null=self._null,
@@ -185,7 +200,8 @@ class ComfyHost:
             model = with_painter(model, self._painter)
             painter = ComfyPainter(self._painter, *self._way_back(null_for(self._painter, null)), self._cfg)
         same = told[0] is inversion.conditioning
-        sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter, same)
+        warn = self.warnings.append
+        sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter, same, warn)
         return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress, told, model)
 
     def _way_back(self, null: list | None) -> tuple[list | None, list | None]:

@@ -10,6 +10,8 @@ import hashlib
 import time
 from pathlib import Path
 
+import comfy.patcher_extension
+import comfy.samplers
 import folder_paths
 import torch
 from comfy.ldm.modules.attention import optimized_attention
@@ -80,6 +82,71 @@ class ProbeCountEvaluations:
         model = model.clone()
         model.set_model_unet_function_wrapper(evaluate)
         return (model,)
+
+
+class ProbeGuidance:
+    """A MODEL with somebody's own guidance, by each of the ways in that ComfyUI has for it; all of them loud."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"model": ("MODEL",), "how": (["post", "cfg", "pre", "conds", "wrapper"],)}}
+
+    RETURN_TYPES = ("MODEL",)
+    FUNCTION = "patch"
+    CATEGORY = "probe"
+
+    def patch(self, model, how):
+        model = model.clone()
+
+        def again(args):
+            # A second evaluation, as guidance of attention makes it, of another latent.
+            (out,) = comfy.samplers.calc_cond_batch(
+                args["model"], [args["cond"]], args["input"] * 0.5, args["sigma"], args["model_options"]
+            )
+            return args["denoised"] * 1.5 - out
+
+        def all_conds(args):
+            out = comfy.samplers.calc_cond_batch(
+                args["model"], args["conds"], args["input"], args["sigma"], args["model_options"]
+            )
+            return [one * 1.5 for one in out]
+
+        def predicting(executor, *args, **kwargs):
+            return executor(*args, **kwargs) * 1.5
+
+        if how == "post":
+            model.set_model_sampler_post_cfg_function(again, disable_cfg1_optimization=True)
+        elif how == "cfg":
+            model.set_model_sampler_cfg_function(lambda args: args["cond"] * 1.5, disable_cfg1_optimization=True)
+        elif how == "pre":
+            model.set_model_sampler_pre_cfg_function(lambda args: [one * 1.5 for one in args["conds_out"]])
+        elif how == "conds":
+            model.model_options["sampler_calc_cond_batch_function"] = all_conds
+        else:
+            model.add_wrapper(comfy.patcher_extension.WrappersMP.PREDICT_NOISE, predicting)
+        return (model,)
+
+
+class ProbeInversion:
+    """Reports the SHA-256 of all tensors that an INVERSION holds, and the evaluations that it took."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"inversion": ("INVERSION",)}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "digest"
+    OUTPUT_NODE = True
+    CATEGORY = "probe"
+
+    def digest(self, inversion):
+        real = inversion[0]
+        tensors = [real.sigmas, real.trajectory, *real.maps.values()]
+        tensors += [kept[name] for kept in real.tokens for name in sorted(kept)]
+        digest = hashlib.sha256()
+        for tensor in tensors:
+            digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+        return {"ui": {"digest": [digest.hexdigest(), len(tensors)], "evaluations": [real.evaluations]}}
 
 
 class ProbeAttentionOverride:
@@ -391,6 +458,8 @@ NODE_CLASS_MAPPINGS = {
     for node in (
         ProbeAttentionReplace,
         ProbeCountEvaluations,
+        ProbeGuidance,
+        ProbeInversion,
         ProbeAttentionOverride,
         ProbeCacheSize,
         ProbeEditWithObjects,
