@@ -62,6 +62,7 @@ from .hosts.diffusers import load as _load
 from .hosts.direct import DirectHost
 from .model.protocols import Autoencoder, OnStep
 from .pixels.composite import shown_mask
+from .presets import Preset, applied
 from .settings import EditSettings
 from .space.grid import Grid, check_image
 from .space.points import DragPoints, Point, make_points, parse_points, points_from_data
@@ -386,6 +387,7 @@ def edit(
     clean_plate: ImageLike | None = None,
     restyle: str | None = None,
     window: Context = "auto",
+    preset: Preset = "auto",
 ) -> EditResult:
     """Drags what belongs to each handle to its target: all of the above in one call.
 
@@ -409,6 +411,8 @@ def edit(
         window: a picture larger than the model's own size is edited in a window at that size and stitched back, a
             ``WindowedResult``: "auto" takes as much round what moves as an edit may need, a number that many px,
             "whole" the picture as it is. Without a ``mask`` a look at the whole picture takes a few evaluations more.
+        preset: changes to ``settings``, see ``presets``: "keep", or "paper" for the published steps. The single steps
+            take ``presets.applied(settings, preset)``.
 
     Raises:
         InputError: anything that the caller can mend; the message says how.
@@ -416,8 +420,8 @@ def edit(
     host = model.host(prompt, negative_prompt, guidance, source_prompt, painter, restyle)
     plate = None if clean_plate is None else read_image(clean_plate, "clean_plate")
     return windowed.edit_anywhere(
-        host, read_image(image), read_points(points), model.family.native_px, window, settings or model.defaults, mask,
-        on_step, plate,
+        host, read_image(image), read_points(points), model.family.native_px, window,
+        applied(settings or model.defaults, preset), mask, on_step, plate,
     )
 
 

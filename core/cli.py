@@ -29,6 +29,7 @@ from .errors import InputError
 from .families import AUTOMATIC_STEPS, SD1, Family, ScheduleChoice, chosen
 from .motion.field import Falloff, Motion
 from .options import choices
+from .presets import Preset, applied, check_not_overruled
 from .region.found import Rule
 from .settings import EditSettings
 from .space.points import DragPoints, points_from_data, points_to_json
@@ -131,6 +132,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--refinements", type=int, default=default.refinements, help="a step of the inversion, default: %(default)s"
     )
+    parser.add_argument(
+        "--preset", choices=choices(Preset), default="auto", help="'keep' holds what moves exactly, 'paper' takes the "
+        "published steps; both set several of the options below, which then can't be given; default: %(default)s",
+    )
     parser.add_argument("--tau", type=float, help="correlation from which a pixel moves (default: chosen by itself)")
     parser.add_argument(
         "--rule", choices=choices(Rule), default=default.element.rule, help="how it is found, default: %(default)s"
@@ -174,7 +179,7 @@ def read_settings(options: argparse.Namespace, family: Family = SD1) -> EditSett
     """The options as settings; what isn't an option stays at the default of the model's family."""
     default = EditSettings.of(family)
     schedule, steps = chosen(family, options.schedule, options.steps)
-    return dataclasses.replace(
+    given = dataclasses.replace(
         default,
         schedule=schedule,
         steps=steps,
@@ -194,6 +199,8 @@ def read_settings(options: argparse.Namespace, family: Family = SD1) -> EditSett
         ),
         source_background=not options.no_source_background,
     )
+    check_not_overruled(given, options.preset, default)
+    return applied(given, options.preset)
 
 
 def read_drags(options: argparse.Namespace) -> DragPoints | dict[str, DragPoints]:

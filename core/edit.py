@@ -262,7 +262,8 @@ def sample(
         dragged: of ``move``; None for a latent that someone else changed.
         settings: ``sample`` of it is used.
         latent: (B, C, h, w) to start from; None takes the dragged one at the first noise level.
-        free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own.
+        free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or all of them
+            without ``sample.hold_background``.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
     """
     settings = settings or EditSettings()
@@ -270,6 +271,8 @@ def sample(
         if dragged is None:
             raise InputError("latent", "neither a dragged nor a changed one.", "Give the one of move, or your own.")
         latent = dragged.at(inversion, 0)
+    if free is None and dragged is not None and not settings.sample.hold_background:
+        free = torch.ones_like(dragged.movement.free)
     after = None if on_step is None else lambda index, *rest: on_step(index + 1, *rest)
     return host.sample(inversion, latent, dragged, free, settings.sample, after)
 

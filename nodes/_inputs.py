@@ -12,6 +12,7 @@ from ..core.families import AUTOMATIC_STEPS, SD1, Schedule, ScheduleChoice, chos
 from ..core.hosts.comfy.family import family
 from ..core.motion.field import Motion
 from ..core.options import choices
+from ..core.presets import Preset
 from ..core.region.found import Rule
 from ..core.settings import EditSettings
 
@@ -232,6 +233,18 @@ def seed_input() -> io.Input:
         max=MAX_SEED,
         control_after_generate=False,
         tooltip="Of the noise in the vacated area: another seed paints another background.",
+    )
+
+
+def preset_input() -> io.Input:
+    return io.Combo.Input(
+        "preset",
+        options=choices(Preset),
+        default="auto",
+        optional=True,
+        tooltip="'auto' leaves everything to the other widgets. 'keep' holds the element exactly and lets the model "
+        "join what meets. 'paper' takes AttentionDrag's published steps: nothing is held, all of the picture is the "
+        "model's. Both set several widgets by themselves (see the help page).",
     )
 
 

@@ -8,9 +8,10 @@ from ..core import edit as stations
 from ..core.attention.correlation import CorrelationSettings
 from ..core.fill.background import Fill, FillSettings
 from ..core.hosts.comfy.host import ComfyHost
-from ..core.motion.field import Falloff, MoveSettings
+from ..core.motion.field import Falloff, MoveSettings, Start
 from ..core.options import choices
 from ..core.pixels.revealed import revealed_mask, seam_mask
+from ..core.region.found import ElementSettings
 from ..core.settings import EditSettings
 from . import preview
 from ._common import (
@@ -24,7 +25,16 @@ from ._common import (
     on_intermediate,
     plate_on,
 )
-from ._inputs import DEFAULTS, clean_plate_input, correlation_inputs, mask_outputs, motion_inputs, seed_input
+from ._inputs import (
+    AUTOMATIC,
+    DEFAULTS,
+    clean_plate_input,
+    correlation_inputs,
+    mask_outputs,
+    motion_inputs,
+    seed_input,
+    tau_setting,
+)
 from ._schema import node_schema
 from .mask import effective_element
 
@@ -84,6 +94,24 @@ class AttentionDragApply(io.ComfyNode):
                 *correlation_inputs(),
                 *motion_inputs(),
                 clean_plate_input(),
+                io.Combo.Input(
+                    "start",
+                    options=choices(Start),
+                    default=DEFAULTS.move.start,
+                    optional=True,
+                    tooltip="What is moved: the inverted latents, or, with image and VAE linked, the picture's pixels, "
+                    "which are then encoded.",
+                ),
+                io.Float.Input(
+                    "tau",
+                    default=AUTOMATIC,
+                    min=0.0,
+                    max=1.0,
+                    step=0.005,
+                    optional=True,
+                    tooltip="With motion 'paper': correlation above which a cell moves. 0 chooses it by itself. The "
+                    "same on AttentionDrag Mask.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
@@ -102,7 +130,7 @@ class AttentionDragApply(io.ComfyNode):
                 *mask_outputs(),
             ],
             aliases=("drag", "move object", "latent warp", "puppet warp"),
-            advanced=("transition", "disc", "symmetric", "perspective"),
+            advanced=("transition", "disc", "symmetric", "perspective", "start", "tau"),
             intermediate_output=True,
         )
 
@@ -125,11 +153,16 @@ class AttentionDragApply(io.ComfyNode):
         motion=DEFAULTS.move.motion,
         perspective=DEFAULTS.move.perspective,
         clean_plate=None,
+        start=DEFAULTS.move.start,
+        tau=AUTOMATIC,
     ) -> io.NodeOutput:
         grid = grid_of(inversion, points)
         settings = EditSettings(
             correlation=CorrelationSettings(disc=disc, symmetric=symmetric),
-            move=MoveSettings(falloff=falloff, transition=transition, motion=motion, perspective=perspective),
+            element=ElementSettings(tau=tau_setting(tau)),
+            move=MoveSettings(
+                falloff=falloff, transition=transition, motion=motion, perspective=perspective, start=start
+            ),
             fill=FillSettings(method=fill),
             seed=seed,
         )

@@ -12,6 +12,7 @@ from ..core.edit import check_one_behind, check_pictures
 from ..core.fill.background import check_clean_plate
 from ..core.hosts.comfy.inputs import sampling_sigmas
 from ..core.hosts.comfy.painter import check_painter
+from ..core.presets import overruled
 from ..core.region.given import given_element
 from ..core.space.grid import Grid, check_image
 from . import edit_stages
@@ -59,7 +60,7 @@ class AttentionDragEdit(io.ComfyNode):
             ),
             advanced=(
                 *("steps", "tau", "grow", "preserve", "hold", "cfg"),
-                *("keep_pixels", "keep_element", "perspective", "schedule", "rule"),
+                *("keep_pixels", "keep_element", "perspective", "schedule", "rule", "preset"),
             ),
         )
 
@@ -67,6 +68,7 @@ class AttentionDragEdit(io.ComfyNode):
     @names_itself
     def execute(cls, **given: Any) -> io.NodeOutput:
         check_before_running(**given)
+        warn_of_overruled(**given)
         links = links_to_pass_on(cls.hidden, [name for name in edit_stages.LINKED if given.get(name) is not None])
         if links is None:
             return edit_stages.all_at_once(**given)
@@ -80,6 +82,30 @@ class AttentionDragEdit(io.ComfyNode):
         moved = stage(AttentionDragEditMove, inversion=inverted)
         sampled = stage(AttentionDragEditSample, inversion=inverted, dragged=moved.out(0))
         return io.NodeOutput(sampled.out(0), *(moved.out(at) for at in range(1, 5)), expand=graph.finalize())
+
+
+WIDGETS = {
+    "element.rule": "rule",
+    "move.motion": "motion",
+    "sample.hold_element": "preserve",
+    "sample.hold_rest": "hold",
+    "source_background": "keep_pixels",
+    "restore_detail": "keep_element",
+}
+"""Options of presets that are widgets here as well."""
+
+
+def warn_of_overruled(preset="auto", **given: Any) -> None:
+    """Logs which widgets do nothing because a preset sets them."""
+    lost = overruled(edit_stages.edit_settings(**given), preset)
+    names = [WIDGETS[option] for option in lost if option in WIDGETS]
+    if names:
+        log.warning(
+            "AttentionDrag Edit, input 'preset': '%s' sets %s by itself; what the node shows there does nothing. Set "
+            "preset to 'auto' to use it.",
+            preset,
+            ", ".join(names),
+        )
 
 
 def check_before_running(

@@ -25,6 +25,7 @@ from ..core.hosts.comfy.inputs import sampling_sigmas
 from ..core.hosts.comfy.layers import attention_layers
 from ..core.motion.field import MoveSettings
 from ..core.pixels.revealed import revealed_mask, seam_mask
+from ..core.presets import applied
 from ..core.region.found import ElementSettings
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
@@ -44,6 +45,7 @@ from ._inputs import (
     motion_inputs,
     painter_input,
     preserve_input,
+    preset_input,
     restyle_input,
     rule_input,
     schedule_input,
@@ -99,6 +101,7 @@ def edit_inputs() -> list[io.Input]:
         clean_plate_input(),
         clip_input(),
         restyle_input(),
+        preset_input(),
     ]
 
 
@@ -112,7 +115,7 @@ def edit_settings(model=None, **given: Any) -> EditSettings:
     schedule, steps = DEFAULTS.schedule, at["steps"]
     if model is not None:
         schedule, steps = chosen_schedule(model, at["schedule"], steps)
-    return EditSettings(
+    settings = EditSettings(
         steps=steps,
         schedule=schedule,
         strength=at["strength"],
@@ -124,6 +127,7 @@ def edit_settings(model=None, **given: Any) -> EditSettings:
         source_background=at["keep_pixels"],
         restore_detail=at["keep_element"],
     )
+    return applied(settings, at["preset"])
 
 
 def invert(model, vae, image, positive=None, clip=None, **given: Any) -> Inversion:
@@ -192,7 +196,7 @@ def shown_of(cls: type[io.ComfyNode], image, found: Found, **given: Any) -> tupl
     """Mask and heatmap, and what the point picker is told of them."""
     made_by = {name: given[name] for name in ("steps", "strength")}
     if given.get("mask") is None:
-        made_by |= {name: given[name] for name in ("tau", "grow", "rule") if name in given}
+        made_by |= {name: given[name] for name in ("tau", "grow", "rule", "preset") if name in given}
     return (
         on_intermediate(found.element),
         on_intermediate(heatmap(image.cpu(), found)),
@@ -227,7 +231,7 @@ class AttentionDragEditMove(io.ComfyNode):
     STAGE = "move"
     TAKES = (
         *("model", "vae", "image", "points", "steps", "strength", "seed", "tau", "grow", "mask", "motion"),
-        *("perspective", "rule", "clean_plate"),
+        *("perspective", "rule", "clean_plate", "preset"),
     )
 
     @classmethod
@@ -249,7 +253,7 @@ class AttentionDragEditSample(io.ComfyNode):
     STAGE = "sample"
     TAKES = (
         *("model", "vae", "image", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "positive", "negative"),
-        *("painter", "restyle"),
+        *("painter", "restyle", "preset"),
     )
 
     @classmethod

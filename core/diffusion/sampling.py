@@ -40,6 +40,8 @@ class SampleSettings:
             there; 0 lets the model paint them from noise, 1 leaves them. The default leaves the model the last
             quarter, to join what meets: 1 comes closer to the truth in scenes that are pasted together
             (``benchmarks/ABLATION.md``), but takes from the model what it is there for.
+        hold_background: cells that may not change are put back to the source at every step, so that the background is
+            exact. Off, every cell is free where none are given (``core.edit.sample``), but for a user's noise mask.
 
     While element, vacated area and seam are all held, nothing is left for the model to say: such steps are not
     evaluated.
@@ -49,6 +51,7 @@ class SampleSettings:
     source_attention_share: float = 1.0
     hold_element: float = 1.0
     hold_rest: float = 0.75
+    hold_background: bool = True
 
     def __post_init__(self):
         check_choice("source_attention", self.source_attention, SourceAttention)

@@ -19,7 +19,7 @@ FLOORS = (
     ("attention", "region", "motion"),
     ("fill", "diffusion"),
     ("pixels", "hosts", "settings", "window"),
-    ("edit",),
+    ("edit", "presets"),
     ("windowed",),
     ("api", "batch"),
     ("cli",),

@@ -17,6 +17,8 @@ from PIL import Image
 
 from benchmarks import model
 from core.edit import edit
+from core.presets import applied
+from core.settings import EditSettings
 from core.space.points import make_points
 from tools.scenes.__main__ import shipped_sprites
 from tools.scenes.drag import SIZE, Material, make_scene
@@ -31,17 +33,19 @@ def host():
 
 
 @pytest.mark.parametrize("number", SCENES)
-def test_an_edit_gives_the_picture_that_it_gave(host, number):
+@pytest.mark.parametrize(("preset", "name"), [("auto", "image"), ("keep", "keep")], ids=["auto", "keep"])
+def test_an_edit_gives_the_picture_that_it_gave(host, preset, name, number):
     scene = make_scene(Material(shipped_sprites("validation"), []), "validation", 7, number)
     drag = (tuple(value / SIZE for value in scene.handle), tuple(value / SIZE for value in scene.goal))
-    result = edit(host, torch.from_numpy(scene.source)[None], make_points([drag]))
+    settings = applied(EditSettings(), preset)
+    result = edit(host, torch.from_numpy(scene.source)[None], make_points([drag]), settings)
     image = np.rint(result.image[0].numpy() * 255).astype(np.uint8)
     element = np.rint(result.element[0].numpy() * 255).astype(np.uint8)
     if os.environ.get("ATTENTIONDRAG_RENEW"):
         KEPT.mkdir(exist_ok=True)
-        Image.fromarray(image).save(KEPT / f"image_{number}.png", optimize=True)
+        Image.fromarray(image).save(KEPT / f"{name}_{number}.png", optimize=True)
         Image.fromarray(element).save(KEPT / f"element_{number}.png", optimize=True)
-    kept_image = np.asarray(Image.open(KEPT / f"image_{number}.png")).astype(int)
+    kept_image = np.asarray(Image.open(KEPT / f"{name}_{number}.png")).astype(int)
     kept_element = np.asarray(Image.open(KEPT / f"element_{number}.png")).astype(int)
     assert ((element > 127) != (kept_element > 127)).mean() < 5e-4
     difference = np.abs(image.astype(int) - kept_image).max(-1)
