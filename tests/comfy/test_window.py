@@ -154,7 +154,9 @@ class TestCropAndStitch:
         run = client.run(g.graph)
         picture, before = pixels(run, saved.id)[0], pixels(run, source.id)[0]
         where = pixels(run, shown.id)[0][..., 0]
-        assert (picture[where == 0] == before[where == 0]).all() and (where == 255).any()
+        # Where the mask rounds to nothing, a fading edit may still be a level.
+        faded = picture[where == 0].astype(int) - before[where == 0]
+        assert np.abs(faded).max() <= 1 and (faded == 0).mean() > 0.95 and (where == 255).any()
         middle = picture[where == 255].astype(int), 255 - before[where == 255].astype(int)
         assert np.abs(middle[0] - middle[1]).mean() < 3
 
@@ -185,8 +187,10 @@ class TestCropAndStitch:
         with pytest.raises(PromptError, match="AttentionDrag Stitch, input 'edited': 512x512 px, but the window"):
             client.run(g.graph)
 
-    def test_the_window_is_told_to_the_picker(self, client, g, large):
-        crop = self.crop(g, large)
+    def test_the_window_is_told_to_the_picker(self, client, g, large, messages):
+        # Another window than that of the tests above: a cached node tells nothing.
+        crop = self.crop(g, large, window="20")
         g.save_image(crop[0])
-        [box] = client.run(g.graph).outputs[crop.id]["attentiondrag_window"]
+        client.run(g.graph)
+        [box] = told(messages, crop)["attentiondrag_window"]
         assert len(box) == 4 and 0.3 < box[2] < 1
