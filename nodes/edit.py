@@ -6,7 +6,6 @@ import logging
 from typing import Any
 
 from comfy_api.latest import io
-from comfy_execution.graph_utils import GraphBuilder
 
 from ..core.edit import check_one_behind, check_pictures
 from ..core.fill.background import check_clean_plate
@@ -20,7 +19,9 @@ from ._common import CATEGORY, check_size, names_itself, plate_on
 from ._expanding import links_to_pass_on
 from ._inputs import AUTOMATIC, check_cfg, chosen_schedule, mask_outputs
 from ._schema import node_schema
-from .edit_stages import AttentionDragEditInvert, AttentionDragEditMove, AttentionDragEditSample, edit_inputs
+from ._window import WHOLE, check_window
+from .edit_stages import edit_inputs
+from .edit_window import expansion, expansion_with_look, is_larger, looked_at, planned
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ class AttentionDragEdit(io.ComfyNode):
     """All five stations: invert, find, move, sample, finish.
 
     It checks what it is given, then expands into three nodes (``edit_stages``), each of which ComfyUI caches by its own
-    inputs: another point, tau or mask leaves the inversion as it is. Where it can't expand (``links_to_pass_on``) it
-    does the same work itself.
+    inputs: another point, tau or mask leaves the inversion as it is. A picture larger than the model's own size gets a
+    window first (``edit_window``). Where it can't expand (``links_to_pass_on``) it does the same work itself.
     """
 
     @classmethod
@@ -60,28 +61,29 @@ class AttentionDragEdit(io.ComfyNode):
             ),
             advanced=(
                 *("steps", "tau", "grow", "preserve", "hold", "cfg"),
-                *("keep_pixels", "keep_element", "perspective", "schedule", "rule", "preset"),
+                *("keep_pixels", "keep_element", "perspective", "schedule", "rule", "preset", "window"),
             ),
         )
+
+    @classmethod
+    def validate_inputs(cls, window: str | None = None) -> bool | str:
+        # A linked text is not known yet and gets checked in execute.
+        return True if window is None else check_window(window)
 
     @classmethod
     @names_itself
     def execute(cls, **given: Any) -> io.NodeOutput:
         check_before_running(**given)
         warn_of_overruled(**given)
+        larger = is_larger(**given)
+        place = planned(**given) if larger and given.get("mask") is not None else WHOLE
         links = links_to_pass_on(cls.hidden, [name for name in edit_stages.LINKED if given.get(name) is not None])
         if links is None:
-            return edit_stages.all_at_once(**given)
+            if larger and place == WHOLE:
+                place = planned(look=looked_at(**given), **given)
+            return edit_stages.all_at_once(place=place, **given)
         passed = {**given, **links}
-
-        def stage(node: type[io.ComfyNode], **more: Any):
-            return graph.node(node.__name__, id=node.STAGE, **edit_stages.taken(node, passed), **more)
-
-        graph = GraphBuilder()
-        inverted = stage(AttentionDragEditInvert).out(0)
-        moved = stage(AttentionDragEditMove, inversion=inverted)
-        sampled = stage(AttentionDragEditSample, inversion=inverted, dragged=moved.out(0))
-        return io.NodeOutput(sampled.out(0), *(moved.out(at) for at in range(1, 5)), expand=graph.finalize())
+        return expansion_with_look(passed) if larger and place == WHOLE else expansion(passed, place)
 
 
 WIDGETS = {

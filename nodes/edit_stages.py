@@ -27,8 +27,10 @@ from ..core.motion.field import MoveSettings
 from ..core.pixels.revealed import revealed_mask, seam_mask
 from ..core.presets import applied
 from ..core.region.found import ElementSettings
+from ..core.region.given import given_element
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
+from ..core.window.crop import crop
 from ._common import CATEGORY, CaptureType, DragPointsType, InversionType, names_itself, on_intermediate, plate_on
 from ._held import Held
 from ._inputs import (
@@ -54,6 +56,8 @@ from ._inputs import (
     tau_setting,
 )
 from ._schema import node_schema
+from ._window import WHOLE, InWindow, place_input, told, whole_of, window_at, window_input, within
+from ._window import over as over_picture
 from .mask import effective_element, heatmap
 
 log = logging.getLogger(__name__)
@@ -102,6 +106,7 @@ def edit_inputs() -> list[io.Input]:
         clip_input(),
         restyle_input(),
         preset_input(),
+        window_input(),
     ]
 
 
@@ -130,8 +135,9 @@ def edit_settings(model=None, **given: Any) -> EditSettings:
     return applied(settings, at["preset"])
 
 
-def invert(model, vae, image, positive=None, clip=None, **given: Any) -> Inversion:
-    """Encodes the picture, padded to whole cells, and inverts it."""
+def invert(model, vae, image, positive=None, clip=None, place: str = WHOLE, **given: Any) -> Inversion:
+    """Encodes the picture, or its window, padded to whole cells, and inverts it."""
+    image = within(window_at(place, image), image)
     settings = edit_settings(model, **given)
     count = len(sampling_sigmas(model, settings.steps, settings.strength, settings.schedule)) - 1
     callback = latent_preview.prepare_callback(model, 2 * count)
@@ -150,9 +156,18 @@ def invert(model, vae, image, positive=None, clip=None, **given: Any) -> Inversi
 
 
 def move(
-    model, vae, image, points, inversion: Inversion, mask=None, clean_plate=None, **given: Any
-) -> tuple[Found, DraggedLatent]:
+    model, vae, image, points, inversion: Inversion, mask=None, clean_plate=None, place: str = WHOLE, **given: Any
+) -> tuple[Found, DraggedLatent | InWindow]:
     """Finds the element and moves it."""
+    window = window_at(place, image)
+    if not window.is_whole:
+        taken = crop(window, image, points, mask)
+        plate = plate_on(Grid.padded(*window.picture), clean_plate)
+        inner = None if plate is None else within(window, plate)
+        given["grow"] = round(given["grow"] * window.scale)
+        found, dragged = move(model, vae, taken.image, taken.points, inversion, taken.mask, inner, **given)
+        assert isinstance(dragged, DraggedLatent)
+        return found, InWindow(dragged, taken, plate)
     settings = edit_settings(**given)
     grid = Grid.padded(*image.shape[1:3])
     found = stations.find(inversion, grid, points.on_image(*grid.image_size), settings, image, mask)
@@ -165,7 +180,7 @@ def sample(
     vae,
     image,
     inversion: Inversion,
-    dragged: DraggedLatent,
+    dragged: DraggedLatent | InWindow,
     cfg: float,
     positive=None,
     negative=None,
@@ -174,6 +189,13 @@ def sample(
     **given: Any,
 ):
     """Samples back, decodes and puts the picture together, (B, H, W, 3)."""
+    settings = edit_settings(**given)
+    if isinstance(dragged, InWindow):
+        taken = dragged.crop.image
+        inside = sample(
+            model, vae, taken, inversion, dragged.dragged, cfg, positive, negative, painter, restyle, **given
+        )
+        return dragged.stitched(inside, settings)
     count = inversion.steps
     callback = latent_preview.prepare_callback(model, 2 * count)
     host = ComfyHost(
@@ -186,26 +208,31 @@ def sample(
         painter=painter,
         restyle=restyle,
     )
-    settings = edit_settings(**given)
     latent = stations.sample(host, inversion, dragged, settings)
     shown = dragged if painter is None else dragged.painted_by_another()
     return stations.finish(image, host.decode(latent), shown, settings)
 
 
-def shown_of(cls: type[io.ComfyNode], image, found: Found, **given: Any) -> tuple[Any, Any, dict]:
+def shown_of(cls: type[io.ComfyNode], image, found: Found, place: str = WHOLE, **given: Any) -> tuple[Any, Any, dict]:
     """Mask and heatmap, and what the point picker is told of them."""
     made_by = {name: given[name] for name in ("steps", "strength")}
     if given.get("mask") is None:
         made_by |= {name: given[name] for name in ("tau", "grow", "rule", "preset") if name in given}
-    return (
-        on_intermediate(found.element),
-        on_intermediate(heatmap(image.cpu(), found)),
-        effective_element(cls, found, made_by),
-    )
+    window = window_at(place, image)
+    heat = over_picture(window, image, heatmap(within(window, image).cpu(), found))
+    element = whole_of(window, found.element)
+    if given.get("mask") is not None and not window.is_whole:
+        element = given_element(given["mask"], Grid.padded(*window.picture), image.shape[0])
+    shown = effective_element(cls, found, made_by, window) | told(window)
+    return on_intermediate(element), on_intermediate(heat), shown
 
 
-def revealed_and_seam(dragged: DraggedLatent) -> tuple[Any, Any]:
+def revealed_and_seam(dragged: DraggedLatent | InWindow) -> tuple[Any, Any]:
     """The masks for whoever paints there next."""
+    if isinstance(dragged, InWindow):
+        window, dragged = dragged.crop.window, dragged.dragged
+        revealed, seam = (whole_of(window, mask(dragged)) for mask in (revealed_mask, seam_mask))
+        return on_intermediate(revealed), on_intermediate(seam)
     return on_intermediate(revealed_mask(dragged)), on_intermediate(seam_mask(dragged))
 
 
@@ -217,7 +244,7 @@ class AttentionDragEditInvert(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return stage_schema("AttentionDragEditInvert", cls.TAKES, [], [InversionType.Output("made")])
+        return stage_schema("AttentionDragEditInvert", cls.TAKES, [place_input()], [InversionType.Output("made")])
 
     @classmethod
     @names_itself
@@ -237,7 +264,8 @@ class AttentionDragEditMove(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         outputs = [DraggedType.Output("made"), io.Mask.Output("element"), io.Image.Output("heatmap"), *mask_outputs()]
-        return stage_schema("AttentionDragEditMove", cls.TAKES, [InversionType.Input("inversion")], outputs)
+        made = [InversionType.Input("inversion"), place_input()]
+        return stage_schema("AttentionDragEditMove", cls.TAKES, made, outputs)
 
     @classmethod
     @names_itself
@@ -258,7 +286,7 @@ class AttentionDragEditSample(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        made = [InversionType.Input("inversion"), DraggedType.Input("dragged")]
+        made = [InversionType.Input("inversion"), DraggedType.Input("dragged"), place_input()]
         return stage_schema("AttentionDragEditSample", cls.TAKES, made, [io.Image.Output("picture")])
 
     @classmethod
@@ -272,17 +300,19 @@ def taken(stage: type[io.ComfyNode], given: dict[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in stage.TAKES if given.get(name) is not None}
 
 
-def all_at_once(**given: Any) -> io.NodeOutput:
+def all_at_once(place: str = WHOLE, **given: Any) -> io.NodeOutput:
     """The three stages in a row, for an Edit that can't expand."""
-    inversion = invert(**taken(AttentionDragEditInvert, given))
-    moving = taken(AttentionDragEditMove, given)
+    inversion = invert(**taken(AttentionDragEditInvert, given), place=place)
+    moving = {**taken(AttentionDragEditMove, given), "place": place}
     found, dragged = move(inversion=inversion, **moving)
     element, heat, shown = shown_of(AttentionDragEditMove, found=found, **moving)
     picture = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
     return io.NodeOutput(on_intermediate(picture), element, heat, *revealed_and_seam(dragged), ui=shown)
 
 
-def stage_schema(node_id: str, takes: tuple[str, ...], made: list[io.Input], outputs: list[io.Output]) -> io.Schema:
+def stage_schema(
+    node_id: str, takes: tuple[str, ...], made: list[io.Input], outputs: list[io.Output], **more: Any
+) -> io.Schema:
     """Of a stage: Edit's inputs that it takes, and what the stages before it made."""
     known = {one.id: one for one in edit_inputs()}
     return node_schema(
@@ -295,4 +325,5 @@ def stage_schema(node_id: str, takes: tuple[str, ...], made: list[io.Input], out
         outputs=outputs,
         intermediate_output=node_id == "AttentionDragEditMove",
         dev_only=True,
+        **more,
     )

@@ -11,10 +11,12 @@ from ..core.options import choices
 from ..core.region.found import ElementSettings
 from ..core.region.given import Combine
 from ..core.settings import EditSettings
+from ..core.window.plan import Window
 from . import preview
 from ._common import CATEGORY, DragPointsType, InversionType, grid_of, image_on, names_itself
 from ._inputs import DEFAULTS, correlation_inputs, mask_edge_inputs, mask_inputs, rule_input, tau_setting
 from ._schema import node_schema
+from ._window import whole_of
 
 
 class AttentionDragMask(io.ComfyNode):
@@ -104,13 +106,19 @@ def heatmap(image, found: Found):
     return preview.overlay(image, values, found.element)
 
 
-def effective_element(cls: type[io.ComfyNode], found: Found, made_by: dict[str, object]) -> dict:
+def effective_element(
+    cls: type[io.ComfyNode], found: Found, made_by: dict[str, object], window: Window | None = None
+) -> dict:
     """What the point picker shows after a run: the mask, and one heatmap a handle, of the batch's first image.
 
     ``made_by`` are the widgets that had a part in the mask: when they change, the picker says that it is an old one.
+    ``window`` is that of the picture in which it was found.
     """
-    heatmaps = preview.heat(found.grid.cells_to_image_mask(found.correlation[0]))
-    masks = found.element[:1, ..., None].expand(-1, -1, -1, 3)
+    correlation, element = found.grid.cells_to_image_mask(found.correlation[0]), found.element[:1]
+    if window is not None:
+        correlation, element = whole_of(window, correlation), whole_of(window, element)
+    heatmaps = preview.heat(correlation)
+    masks = element[..., None].expand(-1, -1, -1, 3)
     return {
         "attentiondrag_mask": ui.ImageSaveHelper.save_images(
             masks, "attentiondrag_mask", io.FolderType.temp, cls, compress_level=1

@@ -21,6 +21,7 @@ from typing import Literal
 from ..errors import InputError
 from ..model.layers import Layer, Side
 from ..options import check_choice
+from ..space.grid import CELL
 from .maps import Heads
 
 MEGABYTE = 1024**2
@@ -153,9 +154,7 @@ def plan_footprint(
     Raises:
         InputError: it doesn't fit ``plan.budget_mb``; the message says what it would take.
     """
-    grids = {layer.token_grid(latent_size) for layer in plan.map_layers(layers, latent_size)}
-    # Summed up in float32, kept in float16: the sum counts.
-    maps = sum(4 * batch * math.prod(grid) ** 2 for grid in grids)
+    maps = _map_bytes(plan, layers, batch, latent_size)
     per_step = sum(2 * batch * layer.tokens(latent_size) * layer.channels for layer in plan.source_layers(layers))
     tokens = per_step * steps
     budget = plan.budget_mb * MEGABYTE
@@ -163,7 +162,8 @@ def plan_footprint(
         raise InputError(
             "budget_mb",
             f"{plan.budget_mb} MB, but the attention maps take {_megabytes(maps)} MB.",
-            f"Raise it to {_megabytes(maps)} or more, choose coarser levels, or use a smaller image.",
+            f"Raise it to {_megabytes(maps)} or more, choose coarser levels, or "
+            f"{_smaller(plan, layers, batch, latent_size)}.",
         )
     if plan.storage == "auto":
         kept = min(steps, (budget - maps) // per_step) if per_step else 0
@@ -178,6 +178,22 @@ def plan_footprint(
             f"Raise it to {need} or more, or set storage to 'auto' or 'recompute' (twice the sampling time).",
         )
     return Footprint(maps, tokens, plan.storage, steps)
+
+
+def _map_bytes(plan: CapturePlan, layers: Sequence[Layer], batch: int, latent_size: tuple[int, int]) -> int:
+    """Of the maps while they are summed up: in float32, kept in float16."""
+    grids = {layer.token_grid(latent_size) for layer in plan.map_layers(layers, latent_size)}
+    return sum(4 * batch * math.prod(grid) ** 2 for grid in grids)
+
+
+def _smaller(plan: CapturePlan, layers: Sequence[Layer], batch: int, latent_size: tuple[int, int]) -> str:
+    """What a picture of these proportions has to be for its maps to fit the budget, as advice."""
+    for part in range(99, 0, -1):
+        rows, columns = (max(side * part // 100, 1) for side in latent_size)
+        if _map_bytes(plan, layers, batch, (rows, columns)) <= plan.budget_mb * MEGABYTE:
+            pictures = "an image" if batch == 1 else f"{batch} images"
+            return f"use {pictures} of at most {columns * CELL}x{rows * CELL} px"
+    return "use fewer images at a time"
 
 
 def _megabytes(count: int) -> int:

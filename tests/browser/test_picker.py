@@ -462,6 +462,44 @@ def test_mask_and_heatmap_of_the_selected_drag(bench):
     assert b.notice("stale") is None
 
 
+def test_a_window_is_a_frame_over_the_picture_and_holds_the_mask_that_is_of_it(bench):
+    b = bench(text=TWO)
+    frame = b.page.locator(".ad-window")
+    assert frame.is_hidden()
+    outcome = {
+        "mask": picture_url(64, 48, (255, 255, 255)), "heat": [], "points": b.stored, "serial": 1, "live": True,
+        "window": {"left": 0.25, "top": 0.5, "width": 0.5, "height": 0.25, "inside": False},
+    }  # fmt: skip
+
+    def boxes():
+        b.page.wait_for_selector(".ad-overlay[data-showing='mask']")
+        b.tick()
+        return [b.page.locator(part).bounding_box() for part in (".ad-picture", ".ad-overlay", ".ad-window")]
+
+    b.page.evaluate("(outcome) => { host.outcome = outcome }", outcome)
+    shown, overlay, window = boxes()
+    expected = {
+        "x": shown["x"] + shown["width"] / 4, "y": shown["y"] + shown["height"] / 2,
+        "width": shown["width"] / 2, "height": shown["height"] / 4,
+    }  # fmt: skip
+    assert frame.is_visible() and window == pytest.approx(expected, abs=0.5) and overlay == shown
+    # It goes with the picture, and takes no press from it.
+    b.click("Zoom in")
+    shown, _, window = boxes()
+    assert window["width"] == pytest.approx(shown["width"] / 2, abs=0.5)
+    b.click("Fit")
+    before = len(b.pairs)
+    b.drag((0.3, 0.6), (0.4, 0.6))
+    assert len(b.pairs) == before + 1
+    outcome["window"]["inside"], outcome["serial"] = True, 2
+    b.page.evaluate("(outcome) => { host.outcome = outcome }", outcome)
+    _, overlay, window = boxes()
+    assert overlay == pytest.approx(window, abs=0.5)
+    b.page.evaluate("(outcome) => { host.outcome = outcome }", {**outcome, "window": None, "serial": 3})
+    b.tick()
+    b.page.wait_for_function("document.querySelector('.ad-window').hidden")
+
+
 def test_a_value_from_outside_replaces_what_is_shown(bench):
     b = bench(text=ONE)
     b.page.evaluate("(text) => { host.text = text }", TWO)

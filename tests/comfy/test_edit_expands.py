@@ -154,5 +154,5 @@ def test_a_mask_that_cannot_be_used_costs_no_inversion(client, g, scene):
 
 def test_stages_are_in_no_menu(object_info):
     stages = [info for name, info in object_info.items() if name.startswith("AttentionDragEdit")]
-    assert len(stages) == 4
-    assert sum(bool(info.get("dev_only") or info.get("deprecated")) for info in stages) == 3
+    assert len(stages) == 6
+    assert sum(bool(info.get("dev_only") or info.get("deprecated")) for info in stages) == 5

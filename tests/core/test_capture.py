@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -266,6 +267,17 @@ def test_a_budget_too_small_says_what_it_takes_and_that_is_enough():
         plan_footprint(CapturePlan(storage=storage, budget_mb=need), layers, 1, (64, 64), 20)
         with pytest.raises(InputError):
             plan_footprint(CapturePlan(storage=storage, budget_mb=need - 1), layers, 1, (64, 64), 20)
+
+
+def test_a_budget_too_small_names_the_size_of_picture_that_fits_it():
+    layers = [Layer("a", "up", 0, 320, 8)]
+    with pytest.raises(InputError) as caught:
+        plan_footprint(CapturePlan(levels=(0,), budget_mb=100), layers, 1, (90, 120), 20)
+    width, height = (int(side) for side in re.search(r"at most (\d+)x(\d+) px", caught.value.mend).groups())
+    assert width / height == pytest.approx(120 / 90, rel=0.05)
+    assert plan_footprint(CapturePlan(levels=(0,), budget_mb=100), layers, 1, (height // 8, width // 8), 20)
+    with pytest.raises(InputError):
+        plan_footprint(CapturePlan(levels=(0,), budget_mb=100), layers, 1, (height // 8 + 3, width // 8 + 4), 20)
 
 
 def test_the_budget_is_checked_before_anything_runs():

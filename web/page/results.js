@@ -6,6 +6,7 @@ import { fileBehind, isFileRef, isSuperseded, viewQuery } from "./sources.js";
 
 const MASK_KEY = "attentiondrag_mask";
 const HEAT_KEY = "attentiondrag_heatmaps";
+const WINDOW_KEY = "attentiondrag_window";
 const SETTINGS_KEY = "attentiondrag_settings";
 const SOURCE_KEY = "attentiondrag_source";
 const POINTS_KEY = "attentiondrag_points";
@@ -18,11 +19,13 @@ let serial = 0;
 export class Results {
   #node;
   #page;
-  #shown = { mask: null, heat: [], points: null, serial: 0, live: false };
+  #shown = { mask: null, heat: [], window: null, points: null, serial: 0, live: false };
   /** The node whose mask is shown, and the run that it is of; null for one of before the page was loaded. */
   #maker = { node: null, run: null };
   /** What each node that made a mask was set to then. */
   #settings = new Map();
+  /** The windows that Crop nodes have cut out: a mask made behind one is of its window. */
+  #crops = new Map();
 
   /**
    * @param {object} node the Points node
@@ -37,7 +40,7 @@ export class Results {
     this.#page = page;
   }
 
-  /** @returns {{mask: string|null, heat: string[], points: string|null, serial: number, live: boolean, outdated: boolean}} */
+  /** @returns {{mask: string|null, heat: string[], window: import("../picker/host.js").Window|null, points: string|null, serial: number, live: boolean, outdated: boolean}} */
   get shown() {
     const superseded = isSuperseded(this.lastPicture, this.#node, this.#page.root());
     return { ...this.#shown, outdated: superseded || this.#isSetOtherwise() };
@@ -100,6 +103,8 @@ export class Results {
       if (node === this.#node) {
         this.#takeOwn(output, run);
         own = true;
+      } else if (output[WINDOW_KEY] && !output[MASK_KEY] && isFedBy(node, this.#node, root)) {
+        this.#crops.set(node, boxOf(output));
       } else if (output[MASK_KEY] && isFedBy(node, this.#node, root)) {
         masks.push([node, output]);
         this.#settings.set(node, output[SETTINGS_KEY]?.[0] ?? {});
@@ -122,9 +127,19 @@ export class Results {
       ...this.#shown,
       mask: urls(output[MASK_KEY])[0] ?? null,
       heat: urls(output[HEAT_KEY]),
+      window: this.#windowOf(node, output),
       serial: (serial += 1),
       live: run !== null,
     };
+  }
+
+  /** The window that a node worked in: its own, or that of a Crop before it, which its mask then is of. */
+  #windowOf(node, output) {
+    const own = boxOf(output);
+    if (own) return { ...own, inside: false };
+    const root = this.#page.root();
+    for (const [crop, box] of this.#crops) if (box && isFedBy(node, crop, root)) return { ...box, inside: true };
+    return null;
   }
 
   #takeOwn(output, run) {
@@ -152,4 +167,12 @@ export class Results {
     }
     return false;
   }
+}
+
+/** The window that an output tells of, in shares of the picture; null for the whole picture. */
+function boxOf(output) {
+  const [box] = Array.isArray(output[WINDOW_KEY]) ? output[WINDOW_KEY] : [];
+  if (!Array.isArray(box) || box.length !== 4 || !box.every((value) => Number.isFinite(value))) return null;
+  const [left, top, width, height] = box;
+  return { left, top, width, height };
 }

@@ -35,10 +35,21 @@
  * @typedef {object} Outcome
  * @property {string|null} mask address of a picture, white where something moves
  * @property {string[]} heat addresses of the heatmaps, one a drag
+ * @property {Window|null} [window] where it was edited; nothing for the whole picture
  * @property {string|null} points the stored text that was run; null where nobody knows
  * @property {number} serial another one: another outcome; 0 before the first
  * @property {boolean} live whether a run has just made it, rather than one of before the page was loaded
  * @property {boolean} outdated whether the picture or the settings have changed since
+ */
+
+/**
+ * The part of a picture in which it was edited, in shares of its width and height.
+ * @typedef {object} Window
+ * @property {number} left
+ * @property {number} top
+ * @property {number} width
+ * @property {number} height
+ * @property {boolean} inside whether mask and heatmaps are of the window, not of the picture
  */
 
 export {};

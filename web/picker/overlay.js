@@ -46,6 +46,7 @@ export class Overlay {
     }
     const first = !this.#outcome.mask && outcome.mask && outcome.live;
     this.#outcome = outcome;
+    this.#stage.window = outcome.window ?? null;
     if (first && this.kind === "none") this.kind = "mask";
     return true;
   }

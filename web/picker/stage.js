@@ -13,6 +13,8 @@ const EDGE_INSET = 3;
 export class Stage {
   /** @type {{width: number, height: number}|null} pixels; null until a picture is known */
   picture = null;
+  /** Where it was edited. @type {import("./host.js").Window|null} */
+  window = null;
   #model;
   #onViewChange;
   #view = { ...FITTED };
@@ -33,6 +35,7 @@ export class Stage {
     this.#onViewChange = onViewChange;
     this.image = html("img", { class: "ad-picture", alt: "", draggable: "false" });
     this.overlay = html("canvas", { class: "ad-overlay", "aria-hidden": "true" });
+    this.windowFrame = html("div", { class: "ad-window", "aria-hidden": "true", hidden: "" });
     this.empty = html("div", { class: "ad-empty" });
     const { pairs, clicks } = this.#layers;
     this.marks = svg("svg", { class: "ad-marks", "aria-hidden": "true" }, pairs.drawn, clicks.drawn);
@@ -40,7 +43,7 @@ export class Stage {
     // <input> that has the focus, ComfyUI's among them, and screen readers know what to do with one.
     this.ground = html("input", { type: "button", class: "ad-ground", "aria-label": text("stage") });
     this.points = html("div", { class: "ad-points" }, pairs.inputs, clicks.inputs);
-    const layers = [this.image, this.overlay, this.empty, this.marks, this.ground, this.points];
+    const layers = [this.image, this.overlay, this.windowFrame, this.empty, this.marks, this.ground, this.points];
     this.element = html("div", { class: "ad-stage" }, ...layers);
     for (const type of ["focusin", "focusout"]) {
       this.element.addEventListener(type, () => {
@@ -168,13 +171,27 @@ export class Stage {
   }
 
   #placeLayers() {
-    const { left, top, width, height } = this.frame;
-    for (const layer of [this.image, this.overlay]) {
-      Object.assign(layer.style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
-    }
+    const { width } = this.frame;
+    const place = (layer, box) => {
+      for (const [side, value] of Object.entries(box)) layer.style[side] = `${value}px`;
+    };
+    const whole = this.#boxOf({ left: 0, top: 0, width: 1, height: 1 });
+    const window = this.window && this.#boxOf(this.window);
+    place(this.image, whole);
+    place(this.overlay, this.window?.inside ? window : whole);
+    this.windowFrame.hidden = !window || this.image.hidden;
+    if (window) place(this.windowFrame, window);
     // Enlarged past its own pixels, the picture shows them as squares, so that single ones can be aimed at.
     const enlarged = (width / this.space.width) * this.screenScale;
     this.image.style.imageRendering = enlarged > 6 ? "pixelated" : "auto";
+  }
+
+  /** A part of the picture, in shares of it, on the stage. */
+  #boxOf(part) {
+    const { left, top, width, height } = this.frame;
+    return {
+      left: left + part.left * width, top: top + part.top * height, width: part.width * width, height: part.height * height,
+    };
   }
 
   #haveMarks({ Mark: Kind, marks, drawn, inputs }, count) {
