@@ -35,11 +35,6 @@ class Part:
         )
         return cls(x, y, across, down)
 
-    @classmethod
-    def all(cls, size: tuple[int, int], edited: tuple[int, int]) -> Part:
-        """All of a window."""
-        return cls.of(slice(0, size[0]), slice(0, size[1]), size, edited)
-
     def enlarged(self, planes: torch.Tensor, mode: str = "bilinear") -> torch.Tensor:
         """Planes (1, C, h, w) of the edited size here, (1, C, n, m); "bilinear", "nearest" or "bicubic"."""
         if mode != "bicubic":
@@ -47,3 +42,8 @@ class Part:
         height, width = planes.shape[-2:]
         places = torch.stack([(self.across + 0.5) * (2 / width) - 1, (self.down + 0.5) * (2 / height) - 1], -1)
         return F.grid_sample(planes, places, mode="bicubic", padding_mode="border", align_corners=False)
+
+
+def enlarged(planes: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Planes (B, C, h, w) of the edited size over all of a window of ``size``, bilinear; as ``Part`` enlarges them."""
+    return F.interpolate(planes, size=size, mode="bilinear", align_corners=False)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from ..motion.lookup import carry, origins
 from ..motion.movement import Movement
 from ..planes.guided_filter import guided_upsample
 from ..planes.morphology import dilate, soften
 from ..planes.warp import coordinates, look_up
-from .enlarged import Part
+from .enlarged import Part, enlarged
 
 HOLE = 4
 """px at the edited size round the element that show what is behind it, as far as the edit is shown at all: antialiasing
@@ -106,8 +108,33 @@ def moved_layers(
 
 def outlined(element: torch.Tensor, small: torch.Tensor, full: torch.Tensor) -> torch.Tensor:
     """An element (1, 1, h, w) on a small picture at the size of the full one, its outline along the edges there."""
-    drawn = guided_upsample(element, small, full, RADIUS, EPSILON).clamp(0, 1)
-    part = Part.all((full.shape[-2], full.shape[-1]), (small.shape[-2], small.shape[-1]))
+    size = (full.shape[-2], full.shape[-1])
+    whole = full.new_zeros(1, 1, *size)
+    box = _box(element, small, size)
+    if box is None:
+        return whole
+    here, there = box
+    element, guide, picture = element[here], small[here], full[there]
+    drawn = guided_upsample(element, guide, picture, RADIUS, EPSILON).clamp(0, 1)
+    size = (picture.shape[-2], picture.shape[-1])
     inside, outside = (dilate((one[:, 0] > 0.5).float(), 2)[:, None] for one in (element, 1 - element))
-    near = part.enlarged(inside * outside, "nearest") > 0
-    return torch.where(near, drawn, part.enlarged(element))
+    near = F.interpolate(inside * outside, size=size, mode="nearest-exact")
+    whole[there] = torch.where(near > 0, drawn, enlarged(element, size))
+    return whole
+
+
+def _box(element: torch.Tensor, small: torch.Tensor, size: tuple[int, int]) -> tuple[Any, Any] | None:
+    """Where an element is, with what its outline is drawn by, in the small and in the full picture; None for nowhere.
+
+    The two may lie half a pixel of the full picture apart, which a soft outline does not show.
+    """
+    here: list[slice] = []
+    there: list[slice] = []
+    for axis, length, whole in zip((1, 0), small.shape[-2:], size, strict=True):
+        rows = (element[0, 0] > 0).any(axis).nonzero().flatten().tolist()
+        if not rows:
+            return None
+        first, last = max(rows[0] - 4 * RADIUS, 0), min(rows[-1] + 1 + 4 * RADIUS, length)
+        here.append(slice(first, last))
+        there.append(slice(round(first * whole / length), round(last * whole / length)))
+    return (..., *here), (..., *there)

@@ -17,7 +17,7 @@ from ..motion.movement import Movement
 from ..planes.morphology import soften
 from ..space.grid import Grid, check_image
 from .crop import Crop, shrunk
-from .enlarged import Part
+from .enlarged import Part, enlarged
 from .moved import Layers, moved_layers, unmoved_layers
 from .plan import Window
 
@@ -98,9 +98,7 @@ def stitch(
 def spread(window: Window, masks: torch.Tensor) -> torch.Tensor:
     """Masks (B, h, w) of an edited window at the picture's size, (B, H, W) float32 on the CPU; 0 outside of it."""
     whole = torch.zeros(len(masks), *window.picture)
-    part = Part.all(window.size, window.edited)
-    for one, into in zip(masks.cpu().float(), whole, strict=True):
-        into[window.rows, window.columns] = part.enlarged(one[None, None])[0, 0]
+    whole[:, window.rows, window.columns] = enlarged(masks.cpu().float()[:, None], window.size)[:, 0]
     return whole
 
 

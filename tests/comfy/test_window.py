@@ -36,8 +36,12 @@ def square(g):
 
 def told(messages, node):
     """What the front end is told of a node, or of what it has expanded into."""
-    executed = [m["output"] for m in messages.of("executed") if m["display_node"] == node.id and m["output"]]
-    return next(output for output in executed if "attentiondrag_window" in output)
+
+    def tells(kind, data):
+        own = kind == "executed" and data["display_node"] == node.id
+        return own and data["output"] and "attentiondrag_window" in data["output"]
+
+    return messages.wait_for(tells)["output"]
 
 
 class Counted:
