@@ -484,10 +484,10 @@ def test_a_window_is_a_frame_over_the_picture_and_holds_the_mask_that_is_of_it(b
     }  # fmt: skip
     assert frame.is_visible() and window == pytest.approx(expected, abs=0.5) and overlay == shown
     # It goes with the picture, and takes no press from it.
-    b.click("Zoom in")
+    b.click("Zoom in (+)")
     shown, _, window = boxes()
     assert window["width"] == pytest.approx(shown["width"] / 2, abs=0.5)
-    b.click("Fit")
+    b.click("Fit the picture in (0)")
     before = len(b.pairs)
     b.drag((0.3, 0.6), (0.4, 0.6))
     assert len(b.pairs) == before + 1
