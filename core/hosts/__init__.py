@@ -46,5 +46,6 @@ class Host(Autoencoder, Protocol):
         free: torch.Tensor | None,
         settings: SampleSettings,
         on_step: OnStep | None = None,
+        levels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """``diffusion.sampling.sample`` on this model; brings ``x`` to the model's device."""

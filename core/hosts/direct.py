@@ -90,6 +90,7 @@ class DirectHost:
         free: torch.Tensor | None,
         settings: SampleSettings,
         on_step: OnStep | None = None,
+        levels: torch.Tensor | None = None,
     ) -> torch.Tensor:
         warning = inversion.check_model(self.model_fingerprint)
         if warning is not None:
@@ -98,5 +99,5 @@ class DirectHost:
         source = self.denoiser if self.told is None else self.told(inversion.conditioning)
         painter = None if self.painter is None else self.painter(sampling.known_drag(dragged))
         return sampling.sample(
-            denoiser, inversion, x.to(self.device), dragged, free, settings, on_step, painter, source
+            denoiser, inversion, x.to(self.device), dragged, free, settings, on_step, painter, source, levels
         )
