@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from .attention.correlation import correlate
 from .diffusion.dragged import DraggedLatent, apply
 from .diffusion.inversion import Inversion
+from .diffusion.repaint import Repainting
 from .errors import InputError
 from .fill.background import check_clean_plate, continue_background
 from .hosts import Host
@@ -259,7 +260,7 @@ def sample(
         host: the model of the inversion, with the conditioning of the way back.
         inversion: of the source.
         dragged: of ``move``; None for a latent that someone else changed.
-        settings: ``sample`` of it is used.
+        settings: ``sample``, ``repaint`` and ``schedule`` of it are used.
         latent: (B, C, h, w) to start from; None takes the dragged one at the first noise level.
         free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or all of them
             without ``sample.hold_background``.
@@ -273,13 +274,16 @@ def sample(
     if free is None and dragged is not None and not settings.sample.hold_background:
         free = torch.ones_like(dragged.movement.free)
     after = None if on_step is None else lambda index, *rest: on_step(index + 1, *rest)
-    return host.sample(inversion, latent, dragged, free, settings.sample, after, repaint_levels(host, settings))
+    return host.sample(inversion, latent, dragged, free, settings.sample, after, repainting(host, settings))
 
 
-def repaint_levels(host: Host, settings: EditSettings) -> torch.Tensor | None:
-    """The noise levels that the model paints over, (n + 1,); None where it paints nothing."""
-    repaint = settings.sample.repaint
-    return host.sigmas(repaint.steps, repaint.strength, settings.schedule) if repaint.strength > 0 else None
+def repainting(host: Host, settings: EditSettings) -> Repainting | None:
+    """What the model itself paints before the way back; None for nothing."""
+    # A second model paints what was hidden, where there is one.
+    repaint = replace(settings.repaint, revealed=0.0) if host.paints else settings.repaint
+    if repaint.strength == 0:
+        return None
+    return Repainting(repaint, host.sigmas(repaint.steps, repaint.strength, settings.schedule))
 
 
 def finish(
@@ -295,8 +299,8 @@ def finish(
         image: (B or 1, H, W, 3) in 0..1, the source.
         decoded: (B, H, W, 3) of the host's ``decode``, at the source's size or as large as the latent decodes to.
         dragged: of ``move``.
-        settings: ``restore_detail``, ``source_background``, ``shown_margin``, ``shown_feather`` and what was painted
-            (``sample.repaint``, ``fill``) of it are used.
+        settings: ``restore_detail``, ``source_background``, ``shown_margin``, ``shown_feather``,
+            ``repaint`` and ``fill`` of it are used.
         shown: (B or 1, H, W) in 0..1, where to show the edit; None for where it changed the picture.
     """
     return finished(image, decoded, dragged, settings, shown)[0]
@@ -322,7 +326,7 @@ def finished(
     edited = _picture(decoded, dragged.movement.grid)
     changed = None
     if settings.restore_detail:
-        repaint = settings.sample.repaint
+        repaint = settings.repaint
         if repaint.strength > 0 and dragged.plain is not None and dragged.detail is not None:
             edited, changed = repainted(image, edited, dragged, repaint, settings.fill)
         else:

@@ -20,7 +20,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
-from .diffusion.repaint import RepaintSettings
 from .errors import InputError
 from .options import check_choice
 from .settings import EditSettings
@@ -38,7 +37,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "sample.hold_element": 1.0,
         "sample.hold_rest": 0.75,
         "sample.hold_background": True,
-        "sample.repaint": RepaintSettings(),
+        "repaint.revealed": 0.0,
+        "repaint.surroundings": 0.0,
         "source_background": True,
         "restore_detail": True,
     },
@@ -56,7 +56,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "sample.hold_element": 0.0,
         "sample.hold_rest": 0.0,
         "sample.hold_background": False,
-        "sample.repaint": RepaintSettings(),
+        "repaint.revealed": 0.0,
+        "repaint.surroundings": 0.0,
         "source_background": False,
         "restore_detail": False,
     },

@@ -6,7 +6,7 @@ for each kind of cell). An inversion keeps what it inverts, the old shadow too; 
 | cells                                       | are painted from noise of strength |
 |---------------------------------------------|------------------------------------|
 | revealed: the element left, nothing arrived | ``revealed``                       |
-| surroundings, as far as ``reach``           | ``surroundings``                   |
+| surroundings, as far as ``extent``           | ``surroundings``                   |
 | the element where it arrives, all else      | never: they are what they were     |
 
 A cell of less strength is put back to its known latent until its level is reached. The model reads its own keys and
@@ -38,7 +38,7 @@ class RepaintSettings:
     Attributes:
         revealed: strength, as a share of the schedule, from which what was hidden is painted; the filling is its start.
         surroundings: the same of what lies round old and new place: shadow, contact, reflection.
-        reach: how far the surroundings go, in sizes of the element (the root of its area).
+        extent: how far the surroundings go, in sizes of the element (the root of its area).
         steps: noise levels over the whole schedule.
         control: the surroundings get what the model makes of the edit less what it makes of the source from the same
             noise: what it would redraw anyway is no light. Twice the evaluations.
@@ -47,7 +47,7 @@ class RepaintSettings:
 
     revealed: float = 0.0
     surroundings: float = 0.0
-    reach: float = 1.0
+    extent: float = 1.0
     steps: int = 20
     looks: int = 1
     control: bool = True
@@ -55,7 +55,7 @@ class RepaintSettings:
     def __post_init__(self):
         for name in ("revealed", "surroundings"):
             check_share(name, getattr(self, name))
-        check_not_negative("reach", self.reach, "sizes of the element")
+        check_not_negative("extent", self.extent, "sizes of the element")
         check_not_negative("looks", self.looks - 1, "looks less one")
 
     @property
@@ -71,13 +71,26 @@ class RepaintSettings:
         return max(self.revealed, self.surroundings)
 
 
-def surroundings(dragged: DraggedLatent, reach: float) -> torch.Tensor:
-    """(B, h, w) float32, 1 in cells within ``reach`` sizes of the element of its old or new place; on its device."""
+@dataclass(frozen=True, eq=False)
+class Repainting:
+    """What is to be painted, over which noise.
+
+    Attributes:
+        settings: what.
+        levels: (n + 1,) descending noise levels of its ``steps`` and ``strength``, closing with 0.
+    """
+
+    settings: RepaintSettings
+    levels: torch.Tensor
+
+
+def surroundings(dragged: DraggedLatent, extent: float) -> torch.Tensor:
+    """(B, h, w) float32, 1 in cells within ``extent`` sizes of the element of its old or new place; on its device."""
     move = dragged.movement
     places = torch.maximum(move.leaving, move.arriving).clamp(0, 1)
     # One number for each picture goes to the host, once an edit.
     sizes = torch.maximum(move.leaving.sum((1, 2)), move.arriving.sum((1, 2))).sqrt()
-    far = [max(1, round(reach * size)) if reach > 0 else 0 for size in sizes.tolist()]
+    far = [max(1, round(extent * size)) if extent > 0 else 0 for size in sizes.tolist()]
     inside = (places > TOUCHED).float()
     return torch.cat([dilate(inside[at : at + 1], cells) for at, cells in enumerate(far)])
 
@@ -85,7 +98,7 @@ def surroundings(dragged: DraggedLatent, reach: float) -> torch.Tensor:
 def strengths(dragged: DraggedLatent, settings: RepaintSettings) -> torch.Tensor:
     """(B, h, w) strength of the noise that each cell is painted from, by the table; 0 where it stays."""
     move = dragged.movement
-    around = surroundings(dragged, settings.reach if settings.surroundings > 0 else 0.0) * settings.surroundings
+    around = surroundings(dragged, settings.extent if settings.surroundings > 0 else 0.0) * settings.surroundings
     strength = torch.where(dragged.revealed > OWN, torch.full_like(around, settings.revealed), around)
     return strength * (move.arriving <= OWN)
 
@@ -94,8 +107,7 @@ def repaint(
     denoiser: Denoiser,
     inversion: Inversion,
     dragged: DraggedLatent,
-    levels: torch.Tensor,
-    settings: RepaintSettings,
+    repainting: Repainting,
     device: torch.device,
     free: torch.Tensor | None = None,
     on_step: OnStep | None = None,
@@ -106,8 +118,7 @@ def repaint(
         denoiser: the U-Net under the conditioning of the way back.
         inversion: of the source.
         dragged: what was done.
-        levels: (n + 1,) descending noise levels of ``settings.steps`` and ``settings.strength``, closing with 0.
-        settings: what is painted.
+        repainting: what is painted.
         device: of the model.
         free: (B or 1, h, w) share of each cell that may change at all; None for all.
         on_step: called with (steps of one painting done, latent, clean estimate); may raise to stop.
@@ -115,6 +126,7 @@ def repaint(
     Raises:
         InputError: the model's answer is not finite.
     """
+    settings, levels = repainting.settings, repainting.levels
     strength = strengths(dragged, settings).to(device)
     if free is not None:
         strength = strength * (free.to(device) > 0)

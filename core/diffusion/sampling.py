@@ -10,7 +10,7 @@ Two things keep the result the source's:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -23,7 +23,7 @@ from .dragged import DraggedLatent, check_movement
 from .following import Followed, FollowingInjector
 from .inversion import Inversion, check_finite
 from .kept import Kept, steps_of
-from .repaint import RepaintSettings, repaint
+from .repaint import Repainting, repaint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,6 @@ class SampleSettings:
         hold_background: cells that may not change are put back to the source at every step, so that the background is
             exact. Off, every cell is free where none are given (``core.edit.sample``), but for a user's noise mask.
 
-        repaint: what the model paints before the way back; nothing by default.
-
     While element, vacated area and seam are all held, nothing is left for the model to say: such steps are not
     evaluated.
     """
@@ -55,7 +53,6 @@ class SampleSettings:
     hold_element: float = 1.0
     hold_rest: float = 0.75
     hold_background: bool = True
-    repaint: RepaintSettings = field(default_factory=RepaintSettings)
 
     def __post_init__(self):
         check_choice("source_attention", self.source_attention, SourceAttention)
@@ -73,7 +70,7 @@ def sample(
     on_step: OnStep | None = None,
     painter: Painter | None = None,
     source: Denoiser | None = None,
-    levels: torch.Tensor | None = None,
+    repainting: Repainting | None = None,
 ) -> torch.Tensor:
     """Samples from ``inversion.sigmas[0]`` down to 0.
 
@@ -89,8 +86,8 @@ def sample(
         source: the U-Net under the conditioning of the inversion, without guidance, which keys and values that weren't
             kept are evaluated with; None where that is ``denoiser``. So it is the source's attention that is read,
             whatever the way back is told, and whether it was kept or not.
-        levels: (n + 1,) noise levels that the model paints over before (``repaint``), where ``settings`` ask for that
-            and it is known what was dragged. Cells that it painted start from what it made of them, and not from ``x``.
+        repainting: what the model paints before, where it is known what was dragged. Cells that it painted start from
+            what it made of them, and not from ``x``.
 
     Returns:
         (B, C, h, w) float32, on ``x``'s device. Where ``free`` is 0 it is the source's clean latent, exactly.
@@ -102,8 +99,8 @@ def sample(
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
     x = x.float()
-    if levels is not None and dragged is not None and settings.repaint.strength > 0:
-        dragged = repaint(denoiser, inversion, dragged, levels, settings.repaint, x.device, free)
+    if repainting is not None and dragged is not None:
+        dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free)
         assert dragged.painted is not None
         x = torch.where(dragged.painted[:, None].to(x) > 0, dragged.at(inversion, 0).to(x), x)
     attention = _SourceAttention(source or denoiser, inversion, settings, x.device, dragged)

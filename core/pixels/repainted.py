@@ -87,7 +87,7 @@ def repainted(
     if settings.surroundings > 0:
         other = ((element + hidden)[..., 0] > 0.02).float()
         ratio = light(edited, plain, 1 - dilate(other, 1))
-        ends = soften(grid.spread_cells(surroundings(dragged, settings.reach)), -grid.cell, grid.cell).to(edited)
+        ends = soften(grid.spread_cells(surroundings(dragged, settings.extent)), -grid.cell, grid.cell).to(edited)
         ratio = 1 + (ratio - 1) * ends[..., None]
         around = composed * ratio
         changed = soften(((around - composed).abs().amax(-1) > NOTICED).float() * ends, 2, 4) * (ends > 0)

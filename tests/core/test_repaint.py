@@ -9,7 +9,7 @@ import torch
 
 from core import edit as stations
 from core.diffusion.dragged import DraggedLatent, apply
-from core.diffusion.repaint import RepaintSettings, repaint, strengths, surroundings
+from core.diffusion.repaint import Repainting, RepaintSettings, repaint, strengths, surroundings
 from core.diffusion.sampling import SampleSettings, sample
 from core.errors import InputError
 from core.fill.background import FillSettings
@@ -27,7 +27,7 @@ GRID = Grid.padded(SIZE[0] * 8, SIZE[1] * 8)
 ELEMENT = box(GRID, 6, 3, 9, 6)
 LEVELS = torch.tensor([4.0, 3.0, 2.0, 1.0, 0.5, 0.0])
 """Five levels of ten: strength 0.5."""
-BOTH = RepaintSettings(revealed=0.5, surroundings=0.3, reach=1.0, steps=10, control=False)
+BOTH = RepaintSettings(revealed=0.5, surroundings=0.3, extent=1.0, steps=10, control=False)
 CPU = torch.device("cpu")
 
 
@@ -89,7 +89,7 @@ def test_each_kind_of_cell_has_its_strength():
 def test_painted_cells_are_the_models_and_all_others_what_they_were():
     source, dragged = made()
     picture = torch.full_like(source.clean, 3.0)
-    result = repaint(Oracle(picture), source, dragged, LEVELS, BOTH, CPU)
+    result = repaint(Oracle(picture), source, dragged, Repainting(BOTH, LEVELS), CPU)
     painted = strengths(dragged, BOTH)[:, None] > 0
     assert painted.any() and not painted.all()
     # The last step ends at the clean estimate.
@@ -102,7 +102,7 @@ def test_painted_cells_are_the_models_and_all_others_what_they_were():
 def test_a_cell_waits_for_its_level():
     source, dragged = made()
     oracle = Oracle(torch.full_like(source.clean, 3.0))
-    repaint(oracle, source, dragged, LEVELS, BOTH, CPU)
+    repaint(oracle, source, dragged, Repainting(BOTH, LEVELS), CPU)
     assert [sigma for _, sigma in oracle.seen] == LEVELS[:-1].tolist()
     touched = dragged.movement.free[:, None] > 0
     known = torch.where(touched, dragged.clean, source.clean)
@@ -123,13 +123,13 @@ def test_what_the_model_makes_of_the_source_too_is_no_light():
     around = (strengths(dragged, plain)[:, None] > 0) & (dragged.movement.leaving[:, None] <= 0.02)
     levels = LEVELS[-4:]
     biased = Reading(noise, 0.7, torch.tensor(0.0))
-    without = repaint(biased, source, dragged, levels, plain, CPU).clean - known
-    with_control = repaint(biased, source, dragged, levels, replace(plain, control=True), CPU).clean - known
+    without = repaint(biased, source, dragged, Repainting(plain, levels), CPU).clean - known
+    with_control = repaint(biased, source, dragged, Repainting(replace(plain, control=True), levels), CPU).clean - known
     assert without[around.expand_as(without)].abs().min() > 0.5
     far = around & (known == source.clean).all(1, keepdim=True)
     assert far.any()
     assert with_control[far.expand_as(known)].abs().max() < 1e-4
-    shaded = repaint(Reading(noise, 0.7, shadow), source, dragged, levels, replace(plain, control=True), CPU)
+    shaded = repaint(Reading(noise, 0.7, shadow), source, dragged, Repainting(replace(plain, control=True), levels), CPU)
     change = (shaded.clean - known)[far.expand_as(known)]
     assert change.abs().min() > 0.3 and change.std() < 1e-3, "the shadow alone, as it is"
 
@@ -137,8 +137,8 @@ def test_what_the_model_makes_of_the_source_too_is_no_light():
 def test_looks_are_averaged_round_the_element_and_not_behind_it():
     source, dragged = made()
     net = ToyUNet()
-    one = repaint(net, source, dragged, LEVELS, BOTH, CPU).clean
-    three = repaint(net, source, dragged, LEVELS, replace(BOTH, looks=3), CPU).clean
+    one = repaint(net, source, dragged, Repainting(BOTH, LEVELS), CPU).clean
+    three = repaint(net, source, dragged, Repainting(replace(BOTH, looks=3), LEVELS), CPU).clean
     assert torch.equal(one[0, :, 7, 4], three[0, :, 7, 4])
     assert not torch.equal(one[0, :, 4, 10], three[0, :, 4, 10])
 
@@ -151,16 +151,16 @@ def test_looks_are_averaged_round_the_element_and_not_behind_it():
 def test_it_tells_how_many_evaluations_it_takes(settings, levels):
     source, dragged = made()
     oracle = Oracle(torch.zeros_like(source.clean))
-    repaint(oracle, source, dragged, levels, settings, CPU)
+    repaint(oracle, source, dragged, Repainting(settings, levels), CPU)
     assert len(oracle.seen) == settings.evaluations
 
 
 def test_sampling_starts_from_what_was_painted_and_keeps_it_while_all_is_held():
     source, dragged = made()
     net = ToyUNet()
-    held = SampleSettings(hold_rest=1.0, repaint=BOTH)
-    painted = repaint(net, source, dragged, LEVELS, BOTH, CPU)
-    result = sample(net, source, dragged.at(source, 0), dragged, None, held, levels=LEVELS)
+    held, painting = SampleSettings(hold_rest=1.0), Repainting(BOTH, LEVELS)
+    painted = repaint(net, source, dragged, Repainting(BOTH, LEVELS), CPU)
+    result = sample(net, source, dragged.at(source, 0), dragged, None, held, repainting=painting)
     strength = painted.painted[:, None] > 0
     torch.testing.assert_close(torch.where(strength, result, 0.0), torch.where(strength, painted.clean, 0.0))
     outside = ~painted.touched[:, None].expand_as(result)
@@ -171,17 +171,17 @@ def test_a_users_free_cells_limit_it():
     source, dragged = made()
     limit = torch.zeros(1, *SIZE)
     limit[:, :, :8] = 1
-    result = repaint(ToyUNet(), source, dragged, LEVELS, BOTH, CPU, limit)
+    result = repaint(ToyUNet(), source, dragged, Repainting(BOTH, LEVELS), CPU, limit)
     assert (result.painted[..., 8:] == 0).all() and (result.painted[..., :8] > 0).any()
 
 
 def test_nan_is_refused():
     source, dragged = made()
     with pytest.raises(InputError, match="NaN"):
-        repaint(Oracle(torch.full_like(source.clean, float("nan"))), source, dragged, LEVELS, BOTH, CPU)
+        repaint(Oracle(torch.full_like(source.clean, float("nan"))), source, dragged, Repainting(BOTH, LEVELS), CPU)
 
 
-@pytest.mark.parametrize("wrong", [{"revealed": 1.2}, {"surroundings": -0.1}, {"reach": -1.0}, {"looks": 0}])
+@pytest.mark.parametrize("wrong", [{"revealed": 1.2}, {"surroundings": -0.1}, {"extent": -1.0}, {"looks": 0}])
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         RepaintSettings(**wrong)
@@ -216,7 +216,7 @@ def shade() -> torch.Tensor:
 
 def test_light_falls_on_the_sources_own_pixels():
     picture, dragged = with_pixels()
-    settings = RepaintSettings(surroundings=0.3, reach=3.0)
+    settings = RepaintSettings(surroundings=0.3, extent=3.0)
     # The model darkened the ground, and drew another texture.
     edited = dragged.plain * shade() + 0.02 * normal(*picture.shape, seed=9)
     result, changed = repainted(picture, edited, dragged, settings)
@@ -234,7 +234,7 @@ def test_light_falls_on_the_sources_own_pixels():
 
 def test_light_ends_at_the_reach():
     picture, dragged = with_pixels()
-    near = RepaintSettings(surroundings=0.3, reach=0.5)
+    near = RepaintSettings(surroundings=0.3, extent=0.5)
     result, changed = repainted(picture, dragged.plain * 0.5, dragged, near)
     beyond = GRID.spread_cells(surroundings(dragged, 0.5)) == 0
     assert beyond.any()
@@ -279,8 +279,8 @@ def test_an_edit_paints_and_shows_it():
     host = DirectHost(ToyUNet(), Patchify(), sigma_of, "toy")
     points = drags(GRID, ((4.5, 7.5), (10.5, 7.5)))
     held = EditSettings(steps=10, fill=FillSettings(method="smooth"), sample=SampleSettings(hold_rest=1.0))
-    paint = RepaintSettings(revealed=0.5, surroundings=0.5, reach=0.5, steps=10)
-    painted = replace(held, sample=replace(held.sample, repaint=paint))
+    paint = RepaintSettings(revealed=0.5, surroundings=0.5, extent=0.5, steps=10)
+    painted = replace(held, repaint=paint)
     before, after = (stations.edit(host, picture, points, one, ELEMENT) for one in (held, painted))
     assert not torch.equal(before.image, after.image)
     untouched = after.shown == 0
