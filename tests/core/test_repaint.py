@@ -129,7 +129,9 @@ def test_what_the_model_makes_of_the_source_too_is_no_light():
     far = around & (known == source.clean).all(1, keepdim=True)
     assert far.any()
     assert with_control[far.expand_as(known)].abs().max() < 1e-4
-    shaded = repaint(Reading(noise, 0.7, shadow), source, dragged, Repainting(replace(plain, control=True), levels), CPU)
+    shaded = repaint(
+        Reading(noise, 0.7, shadow), source, dragged, Repainting(replace(plain, control=True), levels), CPU
+    )
     change = (shaded.clean - known)[far.expand_as(known)]
     assert change.abs().min() > 0.3 and change.std() < 1e-3, "the shadow alone, as it is"
 
