@@ -65,7 +65,9 @@ def drag_sampler(
 
         def work() -> torch.Tensor:
             source = denoiser.told(inversion.conditioning, same_positive)
-            return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step, painter, source, repainting)
+            return sampling.sample(
+                denoiser, inversion, x, dragged, free, settings, on_step, painter, source, repainting
+            )
 
         return work() if painter is None or dragged is None else painter.run(dragged, sigmas, work)
 
