@@ -1,4 +1,4 @@
-"""The benchmark on a checkpoint of your own, in about a quarter of an hour on a GPU; leaves a table and a sheet to send us::
+"""The benchmark on your own checkpoint, in about a quarter of an hour on a GPU; leaves a table and a sheet to send us::
 
     scripts/prove.sh --model CHECKPOINT --out proof
 
