@@ -116,7 +116,7 @@ def mask_outputs() -> list[io.Output]:
     ]
 
 
-def chosen_schedule(model: Any, schedule: Schedule, steps: int) -> tuple[Schedule, int]:
+def chosen_schedule(model: Any, schedule: ScheduleChoice, steps: int) -> tuple[Schedule, int]:
     """Schedule and number of steps of a MODEL by the widgets' values, "auto" and 0 being its family's."""
     return chosen(family(model), schedule, steps)
 
