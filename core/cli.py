@@ -164,6 +164,18 @@ def build_parser() -> argparse.ArgumentParser:
         "--hold-rest", "--hold", type=float, default=default.sample.hold_rest,
         help="0..1, how long what the element leaves is held to its filling, default: %(default)s",
     )
+    parser.add_argument(
+        "--paint", type=float, default=default.repaint.revealed, metavar="STRENGTH",
+        help="0..1, how strongly the model paints what was hidden, over its filling, default: %(default)s",
+    )
+    parser.add_argument(
+        "--light", type=float, default=default.repaint.surroundings, metavar="STRENGTH",
+        help="0..1, how strongly the model may change the light round the element, default: %(default)s",
+    )
+    parser.add_argument(
+        "--light-extent", type=float, default=default.repaint.extent, metavar="SIZES",
+        help="how far that reaches, in sizes of the element, default: %(default)s",
+    )
     parser.add_argument("--seed", type=int, default=default.seed, help="of what was hidden, default: %(default)s")
     parser.add_argument("--budget-mb", type=int, default=default.capture.budget_mb, help="default: %(default)s")
     parser.add_argument(
@@ -198,6 +210,9 @@ def read_settings(options: argparse.Namespace, family: Family = SD1) -> EditSett
             hold_rest=options.hold_rest,
         ),
         source_background=not options.no_source_background,
+        repaint=dataclasses.replace(
+            default.repaint, revealed=options.paint, surroundings=options.light, extent=options.light_extent
+        ),
     )
     check_not_overruled(given, options.preset, default)
     return applied(given, options.preset)

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from .attention.correlation import correlate
 from .diffusion.dragged import DraggedLatent, apply
 from .diffusion.inversion import Inversion
+from .diffusion.repaint import Repainting
 from .errors import InputError
 from .fill.background import check_clean_plate, continue_background
 from .hosts import Host
@@ -23,6 +24,7 @@ from .motion.movement import Movement
 from .motion.objects import objects_of
 from .pixels.composite import composite, shown_mask
 from .pixels.detail import composed, detail, restore_detail
+from .pixels.repainted import repainted
 from .pixels.revealed import revealed_mask, seam_mask
 from .region.found import find_element
 from .region.given import Combine, combine, given_element, softened
@@ -122,10 +124,8 @@ def edit(
     dragged = move(inversion, found, settings, image, host, clean_plate=clean_plate)
     after = None if on_step is None else lambda done, *rest: on_step(inversion.steps + done, *rest)
     latent = sample(host, inversion, dragged, settings, on_step=after)
-    moved = [one.movement for one in dragged.pictures or [dragged]]
-    shown = torch.cat([shown_mask(one, settings.shown_margin, settings.shown_feather) for one in moved])
-    finished = dragged.painted_by_another() if host.paints else dragged
-    picture = finish(image, host.decode(latent), finished, settings, shown)
+    done = dragged.painted_by_another() if host.paints else dragged
+    picture, shown = finished(image, host.decode(latent), done, settings)
     revealed, seam = (mask(dragged, settings.fill).cpu() for mask in (revealed_mask, seam_mask))
     return EditResult(picture, shown, inversion, found, dragged, revealed, seam)
 
@@ -242,7 +242,7 @@ def move(
     if image is None or autoencoder is None:
         return dragged
     plain = _picture(autoencoder.decode(dragged.clean), found.grid)
-    return replace(dragged, detail=detail(image.cpu().float(), plain, movement, background.picture))
+    return replace(dragged, plain=plain, detail=detail(image.cpu().float(), plain, movement, background.picture))
 
 
 def sample(
@@ -260,7 +260,7 @@ def sample(
         host: the model of the inversion, with the conditioning of the way back.
         inversion: of the source.
         dragged: of ``move``; None for a latent that someone else changed.
-        settings: ``sample`` of it is used.
+        settings: ``sample``, ``repaint`` and ``schedule`` of it are used.
         latent: (B, C, h, w) to start from; None takes the dragged one at the first noise level.
         free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or all of them
             without ``sample.hold_background``.
@@ -274,7 +274,16 @@ def sample(
     if free is None and dragged is not None and not settings.sample.hold_background:
         free = torch.ones_like(dragged.movement.free)
     after = None if on_step is None else lambda index, *rest: on_step(index + 1, *rest)
-    return host.sample(inversion, latent, dragged, free, settings.sample, after)
+    return host.sample(inversion, latent, dragged, free, settings.sample, after, repainting(host, settings))
+
+
+def repainting(host: Host, settings: EditSettings) -> Repainting | None:
+    """What the model itself paints before the way back; None for nothing."""
+    # A second model paints what was hidden, where there is one.
+    repaint = replace(settings.repaint, revealed=0.0) if host.paints else settings.repaint
+    if repaint.strength == 0:
+        return None
+    return Repainting(repaint, host.sigmas(repaint.steps, repaint.strength, settings.schedule))
 
 
 def finish(
@@ -290,26 +299,43 @@ def finish(
         image: (B or 1, H, W, 3) in 0..1, the source.
         decoded: (B, H, W, 3) of the host's ``decode``, at the source's size or as large as the latent decodes to.
         dragged: of ``move``.
-        settings: ``restore_detail``, ``source_background``, ``shown_margin`` and ``shown_feather`` of it are used.
+        settings: ``restore_detail``, ``source_background``, ``shown_margin``, ``shown_feather``,
+            ``repaint`` and ``fill`` of it are used.
         shown: (B or 1, H, W) in 0..1, where to show the edit; None for where it changed the picture.
     """
+    return finished(image, decoded, dragged, settings, shown)[0]
+
+
+def finished(
+    image: torch.Tensor,
+    decoded: torch.Tensor,
+    dragged: DraggedLatent,
+    settings: EditSettings | None = None,
+    shown: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As ``finish``: the picture, and (B, H, W) in 0..1 where it shows the edit or, without ``source_background``,
+    would."""
     settings = settings or EditSettings()
     if dragged.pictures:
-        finished = []
+        each = []
         for at, one in enumerate(dragged.pictures):
             source = image[at % len(image) :][:1]
-            finished.append(finish(source, decoded[at : at + 1], one, settings, _of(shown, at)))
-        return torch.cat(finished)
+            each.append(finished(source, decoded[at : at + 1], one, settings, _of(shown, at)))
+        return torch.cat([picture for picture, _ in each]), torch.cat([where for _, where in each])
     image = image.cpu().float()
     edited = _picture(decoded, dragged.movement.grid)
+    changed = None
     if settings.restore_detail:
-        edited = restore_detail(image, edited, dragged)
+        repaint = settings.repaint
+        if repaint.strength > 0 and dragged.plain is not None and dragged.detail is not None:
+            edited, changed = repainted(image, edited, dragged, repaint, settings.fill)
+        else:
+            edited = restore_detail(image, edited, dragged)
     edited = edited.clamp(0, 1)
-    if not settings.source_background:
-        return edited
     if shown is None:
-        shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)
-    return composite(image, edited, shown)
+        shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather).cpu()
+        shown = shown if changed is None else torch.maximum(shown, changed.cpu())
+    return (composite(image, edited, shown) if settings.source_background else edited), shown
 
 
 def _find_each(

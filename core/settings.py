@@ -7,6 +7,7 @@ from typing import Any
 
 from .attention.correlation import CorrelationSettings
 from .attention.plan import CapturePlan
+from .diffusion.repaint import RepaintSettings
 from .diffusion.sampling import SampleSettings
 from .families import SD1, Family, Schedule
 from .fill.background import FillSettings
@@ -29,6 +30,7 @@ class EditSettings:
         correlation, element: of ``find``.
         move, fill, seed: of ``move``; the seed is of the fresh noise in what is vacated.
         sample: of ``sample``.
+        repaint: what the model paints before that; nothing by default.
         source_background: outside what is shown the picture is the source's own, bit for bit.
         restore_detail: give the moved element, and what the hole was filled with, the detail back that the autoencoder
             loses; what sampling changed is seen as it is. Off, all of it is as the decoder shows it.
@@ -51,6 +53,7 @@ class EditSettings:
     shown_margin: int = 2
     shown_feather: int = 4
     schedule: Schedule = SD1.schedule
+    repaint: RepaintSettings = field(default_factory=RepaintSettings)
 
     def __post_init__(self):
         check_choice("schedule", self.schedule, Schedule)

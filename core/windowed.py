@@ -185,6 +185,10 @@ def put_back(
     clean_plate: torch.Tensor | None = None,
 ) -> Stitched:
     """Stitches an edit's picture (B, h, w, 3), shown where ``shown`` (B, h, w), as the settings want it."""
+    if shown is not None and settings.repaint.surroundings > 0:
+        # Light reaches beyond what moved; where it did not, the edit is the source bit for bit.
+        lit = (edited[:, : taken.window.edited[0], : taken.window.edited[1]].cpu() != taken.image.cpu()).any(-1)
+        shown = torch.maximum(shown, lit.to(shown))
     everywhere = None if not settings.source_background else shown
     return stitch(taken, edited, movements, everywhere, settings.restore_detail, clean_plate)
 

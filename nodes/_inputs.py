@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..core.attention.tokens import SourceAttention
+from ..core.diffusion.repaint import RepaintSettings
 from ..core.errors import InputError
 from ..core.families import AUTOMATIC_STEPS, SD1, Schedule, ScheduleChoice, chosen
 from ..core.hosts.comfy.family import family
@@ -115,7 +116,7 @@ def mask_outputs() -> list[io.Output]:
     ]
 
 
-def chosen_schedule(model: Any, schedule: Schedule, steps: int) -> tuple[Schedule, int]:
+def chosen_schedule(model: Any, schedule: ScheduleChoice, steps: int) -> tuple[Schedule, int]:
     """Schedule and number of steps of a MODEL by the widgets' values, "auto" and 0 being its family's."""
     return chosen(family(model), schedule, steps)
 
@@ -246,6 +247,47 @@ def preset_input() -> io.Input:
         "join what meets. 'paper' takes AttentionDrag's published steps: nothing is held, all of the picture is the "
         "model's. Both set several widgets by themselves (see the help page).",
     )
+
+
+def repaint_inputs() -> list[io.Input]:
+    """paint, light, light_extent; after all others, since saved workflows store values by position."""
+    return [
+        io.Float.Input(
+            "paint",
+            default=DEFAULTS.repaint.revealed,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            optional=True,
+            tooltip="How strongly the model paints what the element hid, over the filling: 0 leaves the filling, 0.5 "
+            "to 0.8 lets the model continue textures and things. Takes more evaluations; set hold to 1 with it.",
+        ),
+        io.Float.Input(
+            "light",
+            default=DEFAULTS.repaint.surroundings,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            optional=True,
+            tooltip="How strongly the model may change the light round the element's old and new place: shadow and "
+            "contact. Textures stay the picture's own. 0 leaves it, 0.4 to 0.6 is a start. Takes more evaluations.",
+        ),
+        io.Float.Input(
+            "light_extent",
+            default=DEFAULTS.repaint.extent,
+            min=0.0,
+            max=8.0,
+            step=0.1,
+            optional=True,
+            tooltip="How far that reaches round both places, in sizes of the element. Beyond it the picture is the "
+            "source's own, bit for bit.",
+        ),
+    ]
+
+
+def repaint_settings(paint: float, light: float, light_extent: float) -> RepaintSettings:
+    """The widgets as settings."""
+    return RepaintSettings(revealed=paint, surroundings=light, extent=light_extent)
 
 
 def consistency_inputs() -> list[io.Input]:

@@ -10,7 +10,7 @@ from ..core.hosts.comfy.inputs import check_decoded
 from ..core.settings import EditSettings
 from ..core.space.grid import check_image
 from ._common import CATEGORY, carried_drag, check_size, names_itself
-from ._inputs import DEFAULTS, RESTORE_DETAIL
+from ._inputs import DEFAULTS, RESTORE_DETAIL, repaint_inputs, repaint_settings
 from ._schema import node_schema
 
 
@@ -52,17 +52,31 @@ class AttentionDragComposite(io.ComfyNode):
                     optional=True,
                     tooltip="Show the edit here instead, at the source's size: pixels, not the free cells of Apply.",
                 ),
+                *repaint_inputs(),
             ],
             outputs=[
-                io.Image.Output("image", display_name="image", tooltip="The finished picture, at the source's size.")
+                io.Image.Output("image", display_name="image", tooltip="The finished picture, at the source's size."),
+                io.Mask.Output("shown", display_name="shown", tooltip="How far each pixel is the edit."),
             ],
             aliases=("paste back", "stitch", "restore background"),
-            advanced=("margin", "feather"),
+            advanced=("margin", "feather", "paint", "light", "light_extent"),
         )
 
     @classmethod
     @names_itself
-    def execute(cls, source, edited, dragged, keep_element, margin, feather, region=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        source,
+        edited,
+        dragged,
+        keep_element,
+        margin,
+        feather,
+        region=None,
+        paint=DEFAULTS.repaint.revealed,
+        light=DEFAULTS.repaint.surroundings,
+        light_extent=DEFAULTS.repaint.extent,
+    ) -> io.NodeOutput:
         check_image(source, "source")
         check_decoded(edited, "edited")
         drag = carried_drag(dragged)
@@ -72,5 +86,11 @@ class AttentionDragComposite(io.ComfyNode):
         check_size(source, grid.image_size, "source")
         if tuple(edited.shape[1:3]) != grid.covered_size:
             check_size(edited, grid.image_size, "edited")
-        settings = EditSettings(restore_detail=keep_element, shown_margin=margin, shown_feather=feather)
-        return io.NodeOutput(stations.finish(source, edited, drag, settings, region))
+        settings = EditSettings(
+            restore_detail=keep_element,
+            shown_margin=margin,
+            shown_feather=feather,
+            repaint=repaint_settings(paint, light, light_extent),
+        )
+        picture, shown = stations.finished(source, edited, drag, settings, region)
+        return io.NodeOutput(picture, shown)

@@ -62,6 +62,7 @@ class AttentionDragEdit(io.ComfyNode):
             advanced=(
                 *("steps", "tau", "grow", "preserve", "hold", "cfg"),
                 *("keep_pixels", "keep_element", "perspective", "schedule", "rule", "preset", "window"),
+                *("paint", "light", "light_extent"),
             ),
         )
 
@@ -93,6 +94,8 @@ WIDGETS = {
     "sample.hold_rest": "hold",
     "source_background": "keep_pixels",
     "restore_detail": "keep_element",
+    "repaint.revealed": "paint",
+    "repaint.surroundings": "light",
 }
 """Options of presets that are widgets here as well."""
 

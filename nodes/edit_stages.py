@@ -48,6 +48,8 @@ from ._inputs import (
     painter_input,
     preserve_input,
     preset_input,
+    repaint_inputs,
+    repaint_settings,
     restyle_input,
     rule_input,
     schedule_input,
@@ -107,6 +109,7 @@ def edit_inputs() -> list[io.Input]:
         restyle_input(),
         preset_input(),
         window_input(),
+        *repaint_inputs(),
     ]
 
 
@@ -131,6 +134,7 @@ def edit_settings(model=None, **given: Any) -> EditSettings:
         sample=SampleSettings(hold_element=at["preserve"], hold_rest=at["hold"]),
         source_background=at["keep_pixels"],
         restore_detail=at["keep_element"],
+        repaint=repaint_settings(at["paint"], at["light"], at["light_extent"]),
     )
     return applied(settings, at["preset"])
 
@@ -189,7 +193,7 @@ def sample(
     **given: Any,
 ):
     """Samples back, decodes and puts the picture together, (B, H, W, 3)."""
-    settings = edit_settings(**given)
+    settings = edit_settings(model, **given)
     if isinstance(dragged, InWindow):
         taken = dragged.crop.image
         inside = sample(
@@ -281,7 +285,7 @@ class AttentionDragEditSample(io.ComfyNode):
     STAGE = "sample"
     TAKES = (
         *("model", "vae", "image", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "positive", "negative"),
-        *("painter", "restyle", "preset"),
+        *("painter", "restyle", "preset", "schedule", "paint", "light", "light_extent"),
     )
 
     @classmethod

@@ -12,12 +12,25 @@ from ..core.diffusion.dragged import DraggedLatent
 from ..core.diffusion.inversion import Inversion
 from ..core.diffusion.sampling import SampleSettings
 from ..core.errors import InputError
+from ..core.families import AUTOMATIC_STEPS
 from ..core.hosts.comfy.host import ComfyHost, drag_sampler
 from ..core.hosts.comfy.inputs import check_latent
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
 from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate, show_text
-from ._inputs import cfg_input, check_cfg, consistency_inputs, hold_input, painter_input, preserve_input, restyle_input
+from ._inputs import (
+    DEFAULTS,
+    cfg_input,
+    check_cfg,
+    chosen_schedule,
+    consistency_inputs,
+    hold_input,
+    painter_input,
+    preserve_input,
+    repaint_inputs,
+    repaint_settings,
+    restyle_input,
+)
 from ._schema import node_schema
 
 
@@ -103,13 +116,14 @@ class AttentionDragSampler(io.ComfyNode):
                 free_input(),
                 painter_input(),
                 restyle_input(),
+                *repaint_inputs(),
             ],
             outputs=[
                 io.Latent.Output("latent_out", display_name="latent", tooltip="The edited latent, for VAE Decode.")
             ],
             hidden=[io.Hidden.unique_id],
             aliases=("drag sampler", "DDIM", "KSampler"),
-            advanced=("consistency", "consistency_share"),
+            advanced=("consistency", "consistency_share", "light_extent"),
         )
 
     @classmethod
@@ -129,11 +143,18 @@ class AttentionDragSampler(io.ComfyNode):
         region=None,
         painter=None,
         restyle=None,
+        paint=DEFAULTS.repaint.revealed,
+        light=DEFAULTS.repaint.surroundings,
+        light_extent=DEFAULTS.repaint.extent,
     ) -> io.NodeOutput:
         check_cfg(cfg, positive, restyle)
         samples = check_latent(model, latent)
         dragged, free = dragged_and_free(inversion, latent, region)
-        settings = EditSettings(sample=sample_settings(consistency, consistency_share, preserve, hold))
+        settings = EditSettings(
+            sample=sample_settings(consistency, consistency_share, preserve, hold),
+            repaint=repaint_settings(paint, light, light_extent),
+            schedule=chosen_schedule(model, "auto", AUTOMATIC_STEPS)[0],
+        )
         callback = latent_preview.prepare_callback(model, inversion.steps)
         host = ComfyHost(
             model,

@@ -27,6 +27,9 @@ class DraggedLatent:
         noise: (B, C, h, w) fresh noise for the vacated cells.
         detail: (B, H, W, 3) float32 on the CPU, what a decoded ``clean`` lacks of the picture that it stands for
             (``pixels.detail``); None where nobody decoded it.
+        plain: (B, H, W, 3) like ``detail``, the decoded ``clean``.
+        painted: (B, h, w) strength of the noise that the model painted each cell of ``clean`` from (``repaint``); None
+            where it painted nothing.
         pictures: where every picture has drags of its own, the dragged latent of each; () where all are dragged alike.
     """
 
@@ -35,18 +38,35 @@ class DraggedLatent:
     noise: torch.Tensor
     detail: torch.Tensor | None = None
     pictures: tuple[DraggedLatent, ...] = ()
+    plain: torch.Tensor | None = None
+    painted: torch.Tensor | None = None
 
     @classmethod
     def together(cls, pictures: Sequence[DraggedLatent]) -> DraggedLatent:
         """Single pictures' dragged latents as one batch, to be sampled together."""
-        details = [one.detail for one in pictures if one.detail is not None]
+        details, plains = (
+            [plane for plane in planes if plane is not None]
+            for planes in ([one.detail for one in pictures], [one.plain for one in pictures])
+        )
         return cls(
             Movement.together([one.movement for one in pictures]),
             torch.cat([one.clean for one in pictures]),
             torch.cat([one.noise for one in pictures]),
             torch.cat(details) if len(details) == len(pictures) else None,
             tuple(pictures),
+            torch.cat(plains) if len(plains) == len(pictures) else None,
         )
+
+    @property
+    def free(self) -> torch.Tensor:
+        """(B, h, w) share of each cell that sampling may change: the movement's, and all that the model painted."""
+        free = self.movement.free
+        return free if self.painted is None else torch.maximum(free, (self.painted > 0).to(free))
+
+    @property
+    def touched(self) -> torch.Tensor:
+        """(B, h, w) bool: cells that are not the source's alone."""
+        return self.free > 0
 
     @property
     def revealed(self) -> torch.Tensor:

@@ -53,12 +53,12 @@ class Kept:
         self._element_until = steps_of(hold_element, inversion.steps)
         self._rest_until = steps_of(hold_rest, inversion.steps)
         if dragged is not None:
-            free = dragged.movement.free if free is None else free
+            free = dragged.free if free is None else free
         self._free = _limited(free, inversion, device)
         self._whole = False
         self._painted = painted
         if dragged is not None and free is not None:
-            arriving, touched = dragged.movement.arriving[:, None], dragged.movement.free[:, None] > 0
+            arriving, touched = dragged.movement.arriving[:, None], dragged.touched[:, None]
             # Only what fully arrived; a cell that is part background belongs to the seam.
             self._arrived = ((arriving - 0.5) * 2).clamp(0, 1).to(device)
             self._seam = ((1 - arriving) * touched).to(device)

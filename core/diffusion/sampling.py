@@ -23,6 +23,7 @@ from .dragged import DraggedLatent, check_movement
 from .following import Followed, FollowingInjector
 from .inversion import Inversion, check_finite
 from .kept import Kept, steps_of
+from .repaint import Repainting, repaint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ def sample(
     on_step: OnStep | None = None,
     painter: Painter | None = None,
     source: Denoiser | None = None,
+    repainting: Repainting | None = None,
 ) -> torch.Tensor:
     """Samples from ``inversion.sigmas[0]`` down to 0.
 
@@ -84,6 +86,8 @@ def sample(
         source: the U-Net under the conditioning of the inversion, without guidance, which keys and values that weren't
             kept are evaluated with; None where that is ``denoiser``. So it is the source's attention that is read,
             whatever the way back is told, and whether it was kept or not.
+        repainting: what the model paints before, where it is known what was dragged. Cells that it painted start from
+            what it made of them, and not from ``x``.
 
     Returns:
         (B, C, h, w) float32, on ``x``'s device. Where ``free`` is 0 it is the source's clean latent, exactly.
@@ -94,13 +98,17 @@ def sample(
     """
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
+    x = x.float()
+    if repainting is not None and dragged is not None:
+        dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free)
+        assert dragged.painted is not None
+        x = torch.where(dragged.painted[:, None].to(x) > 0, dragged.at(inversion, 0).to(x), x)
     attention = _SourceAttention(source or denoiser, inversion, settings, x.device, dragged)
     painted = None
     if painter is not None:
         painted = known_drag(dragged).revealed[:, None].to(x.device)
     kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device, painted)
     sigmas = inversion.sigmas.tolist()
-    x = x.float()
     for i in range(inversion.steps):
         known = kept.known(i)
         evaluated = known is None

@@ -9,6 +9,7 @@ import torch
 from ..attention.plan import CapturePlan
 from ..diffusion.dragged import DraggedLatent
 from ..diffusion.inversion import Inversion
+from ..diffusion.repaint import Repainting
 from ..diffusion.sampling import SampleSettings
 from ..families import Schedule
 from ..model.protocols import Autoencoder, OnStep
@@ -46,5 +47,6 @@ class Host(Autoencoder, Protocol):
         free: torch.Tensor | None,
         settings: SampleSettings,
         on_step: OnStep | None = None,
+        repainting: Repainting | None = None,
     ) -> torch.Tensor:
         """``diffusion.sampling.sample`` on this model; brings ``x`` to the model's device."""

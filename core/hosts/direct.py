@@ -13,6 +13,7 @@ from ..attention.plan import CapturePlan
 from ..diffusion import sampling
 from ..diffusion.dragged import DraggedLatent
 from ..diffusion.inversion import Inversion, invert
+from ..diffusion.repaint import Repainting
 from ..diffusion.sampling import SampleSettings
 from ..diffusion.schedule import sampling_sigmas, timesteps
 from ..families import Schedule
@@ -90,6 +91,7 @@ class DirectHost:
         free: torch.Tensor | None,
         settings: SampleSettings,
         on_step: OnStep | None = None,
+        repainting: Repainting | None = None,
     ) -> torch.Tensor:
         warning = inversion.check_model(self.model_fingerprint)
         if warning is not None:
@@ -98,5 +100,5 @@ class DirectHost:
         source = self.denoiser if self.told is None else self.told(inversion.conditioning)
         painter = None if self.painter is None else self.painter(sampling.known_drag(dragged))
         return sampling.sample(
-            denoiser, inversion, x.to(self.device), dragged, free, settings, on_step, painter, source
+            denoiser, inversion, x.to(self.device), dragged, free, settings, on_step, painter, source, repainting
         )

@@ -7,18 +7,25 @@ import pytest
 from PIL import Image
 
 from benchmarks.prove import enlarged, settings_of
+from benchmarks.settings import override
 from core.errors import InputError
 from core.families import DEMO, SD1
+from core.settings import EditSettings
 from tests.core.toy_unet import sigma_of
 
 
-def test_runs_at_the_defaults_and_at_the_strength_that_hides_as_much():
-    assert settings_of(SD1, "auto", sigma_of) == {
+def test_runs_at_the_defaults_at_the_strength_that_hides_as_much_and_with_the_model_painting():
+    runs = settings_of(SD1, "auto", sigma_of)
+    painted = runs.pop("painted")
+    assert runs == {
         "defaults": ["schedule=full", "steps=50", "strength=0.4"],
         "deeper": ["schedule=full", "steps=50", "strength=0.61"],
     }
+    settings = override(EditSettings(), painted)
+    assert settings.repaint.revealed > 0 and settings.repaint.surroundings > 0 and settings.sample.hold_rest == 1
+    assert settings.strength == 0.4
     # The demo model's default is what the others are compared with.
-    assert list(settings_of(DEMO, "auto", sigma_of)) == ["defaults"]
+    assert list(settings_of(DEMO, "auto", sigma_of)) == ["defaults", "painted"]
     assert settings_of(SD1, "distilled", sigma_of, 8)["defaults"] == ["schedule=distilled", "steps=8", "strength=0.4"]
 
 

@@ -28,6 +28,8 @@ NODES = {
     "sample.hold_background": [("sampler", "region")],
     "source_background": [("composite", "region")],
     "restore_detail": [("composite", "keep_element")],
+    "repaint.revealed": [("sampler", "paint"), ("composite", "paint")],
+    "repaint.surroundings": [("sampler", "light"), ("composite", "light")],
 }
 
 

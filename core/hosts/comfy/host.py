@@ -19,6 +19,7 @@ from ...attention.plan import CapturePlan
 from ...diffusion import sampling
 from ...diffusion.dragged import DraggedLatent
 from ...diffusion.inversion import Inversion, invert
+from ...diffusion.repaint import Repainting
 from ...diffusion.sampling import SampleSettings
 from ...families import Schedule
 from ...model.protocols import OnStep
@@ -38,11 +39,13 @@ def drag_sampler(
     painter: ComfyPainter | None = None,
     same_positive: bool = False,
     on_warning: Callable[[str], None] | None = None,
+    repainting: Repainting | None = None,
 ) -> comfy.samplers.KSAMPLER:
     """A SAMPLER that samples a dragged latent back; runs under any guider that takes ComfyUI's.
 
     A ``painter`` must have been loaded with the guider's model (``painter.with_painter``). ``same_positive``: the
     guider's positive conditioning is the inversion's. ``on_warning`` is told what is logged.
+    ``repainting``: of ``diffusion.sampling.sample``.
     """
 
     def sample(model, x, sigmas, extra_args=None, callback=None, disable=None, **_):
@@ -62,7 +65,9 @@ def drag_sampler(
 
         def work() -> torch.Tensor:
             source = denoiser.told(inversion.conditioning, same_positive)
-            return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step, painter, source)
+            return sampling.sample(
+                denoiser, inversion, x, dragged, free, settings, on_step, painter, source, repainting
+            )
 
         return work() if painter is None or dragged is None else painter.run(dragged, sigmas, work)
 
@@ -192,6 +197,7 @@ class ComfyHost:
         free: torch.Tensor | None,
         settings: SampleSettings,
         on_step: OnStep | None = None,
+        repainting: Repainting | None = None,
     ) -> torch.Tensor:
         model, painter = self._model, None
         null = inversion.null if self._null is None else self._null
@@ -201,7 +207,7 @@ class ComfyHost:
             painter = ComfyPainter(self._painter, *self._way_back(null_for(self._painter, null)), self._cfg)
         same = told[0] is inversion.conditioning
         warn = self.warnings.append
-        sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter, same, warn)
+        sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter, same, warn, repainting)
         return self._run(sampler, x, inversion.sigmas, self._cfg, self._sampling_progress, told, model)
 
     def _way_back(self, null: list | None) -> tuple[list | None, list | None]:
