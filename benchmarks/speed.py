@@ -35,6 +35,7 @@ from core.attention.plan import CapturePlan, plan_footprint
 from core.diffusion import schedule
 from core.diffusion.dragged import DraggedLatent
 from core.diffusion.inversion import Inversion
+from core.diffusion.repaint import Repainting
 from core.diffusion.sampling import SampleSettings
 from core.edit import EditResult, edit, find, move
 from core.families import Schedule
@@ -78,9 +79,11 @@ class TimedHost:
 
     def sample(
         self, inversion: Inversion, x: torch.Tensor, dragged: DraggedLatent | None, free: torch.Tensor | None,
-        settings: SampleSettings, on_step: OnStep | None,
+        settings: SampleSettings, on_step: OnStep | None, repainting: Repainting | None = None,
     ) -> torch.Tensor:
-        return self._timed("sample", lambda: self._host.sample(inversion, x, dragged, free, settings, on_step))
+        return self._timed(
+            "sample", lambda: self._host.sample(inversion, x, dragged, free, settings, on_step, repainting)
+        )
 
     def _timed(self, name: str, run: Callable[[], Any]) -> Any:
         probing = self.probing
