@@ -329,7 +329,8 @@ def conditioning() -> dict:
 
             import comfy.samplers
 
-            ComfyHost(model, positive=words)._run(comfy.samplers.KSAMPLER(record), x, inversion.sigmas, 1.0, None)
+            sampler, told = comfy.samplers.KSAMPLER(record), (words, None)
+            ComfyHost(model)._run(sampler, x, inversion.sigmas, 1.0, None, told)
         return tuple(steps)
 
     def sampled(tokens, host: ComfyHost) -> torch.Tensor:
