@@ -279,8 +279,7 @@ def sample(
 
 def repainting(host: Host, settings: EditSettings) -> Repainting | None:
     """What the model itself paints before the way back; None for nothing."""
-    # A second model paints what was hidden, where there is one.
-    repaint = replace(settings.repaint, revealed=0.0) if host.paints else settings.repaint
+    repaint = settings.repaint.beside(host.paints)
     if repaint.strength == 0:
         return None
     return Repainting(repaint, host.sigmas(repaint.steps, repaint.strength, settings.schedule))

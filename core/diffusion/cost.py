@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..attention.plan import MEGABYTE, Footprint
 from .kept import steps_of
+from .repaint import RepaintSettings
 from .sampling import SampleSettings
 
 
@@ -20,6 +21,7 @@ class Cost:
         recomputed: evaluations of the way back that are there only because the keys and values weren't kept.
         footprint: what is kept.
         painting: evaluations of the second model that paints what is revealed: one at every step.
+        repainting: evaluations in which the model itself paints before the way back (``repaint``).
     """
 
     steps: int
@@ -28,11 +30,12 @@ class Cost:
     recomputed: int
     footprint: Footprint
     painting: int = 0
+    repainting: int = 0
 
     @property
     def total(self) -> int:
         """All evaluations, of both models."""
-        return self.inversion + self.sampling + self.recomputed + self.painting
+        return self.inversion + self.sampling + self.recomputed + self.painting + self.repainting
 
     def __str__(self) -> str:
         kept, whole = self.footprint, self.steps
@@ -41,6 +44,7 @@ class Cost:
             tokens = f"no keys and values ({kept.storage})"
         again = f" and {self.recomputed} again for keys and values that aren't kept" if self.recomputed else ""
         again += f", and {self.painting} of the painter" if self.painting else ""
+        again += f", and {self.repainting} to paint before" if self.repainting else ""
         return (
             f"{whole} steps each way; {self.inversion} evaluations to invert, {self.sampling} to sample back{again}; "
             f"keeps {_megabytes(kept.total)} (attention maps {_megabytes(kept.maps)}, {tokens})"
@@ -53,6 +57,7 @@ def cost_of(
     refinements: int = 0,
     settings: SampleSettings | None = None,
     painter: bool = False,
+    repaint: RepaintSettings | None = None,
 ) -> Cost:
     """What an edit of a dragged latent will cost.
 
@@ -62,6 +67,7 @@ def cost_of(
         refinements: extra evaluations per inversion step.
         settings: of the way back. Steps in which all of it is held are not evaluated.
         painter: whether a second model paints what is revealed.
+        repaint: what the model itself paints.
     """
     settings = settings or SampleSettings()
     first = min(steps_of(settings.hold_element, steps), steps_of(settings.hold_rest, steps))
@@ -70,7 +76,10 @@ def cost_of(
         read = 0
     # Kept are the last ones; read are those from the first evaluated to the last that source attention is on for.
     recomputed = max(0, min(read, steps - footprint.kept_steps) - first)
-    return Cost(steps, steps * (refinements + 1), steps - first, recomputed, footprint, steps if painter else 0)
+    before = 0 if repaint is None else repaint.beside(painter).evaluations
+    return Cost(
+        steps, steps * (refinements + 1), steps - first, recomputed, footprint, steps if painter else 0, before
+    )
 
 
 def _megabytes(count: int) -> str:

@@ -6,7 +6,7 @@ for each kind of cell). An inversion keeps what it inverts, the old shadow too; 
 | cells                                       | are painted from noise of strength |
 |---------------------------------------------|------------------------------------|
 | revealed: the element left, nothing arrived | ``revealed``                       |
-| surroundings, as far as ``extent``           | ``surroundings``                   |
+| surroundings, as far as ``extent``          | ``surroundings``                   |
 | the element where it arrives, all else      | never: they are what they were     |
 
 A cell of less strength is put back to its known latent until its level is reached. The model reads its own keys and
@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ..errors import InputError
 from ..model.protocols import Denoiser, OnStep
 from ..motion.movement import TOUCHED
 from ..options import check_not_negative, check_share
@@ -56,14 +57,22 @@ class RepaintSettings:
         for name in ("revealed", "surroundings"):
             check_share(name, getattr(self, name))
         check_not_negative("extent", self.extent, "sizes of the element")
-        check_not_negative("looks", self.looks - 1, "looks less one")
+        if self.looks < 1:
+            raise InputError("looks", f"{self.looks}.", "Use 1 or more.")
+
+    def beside(self, painter: bool) -> RepaintSettings:
+        """What is left to paint where a second model may paint what was hidden."""
+        return replace(self, revealed=0.0) if painter else self
+
+    def levels(self, strength: float) -> int:
+        """How many noise levels a strength is, as ``schedule.timesteps`` counts them; none for 0."""
+        return max(1, round(strength * self.steps)) if strength > 0 else 0
 
     @property
     def evaluations(self) -> int:
         """Evaluations of the U-Net that it takes."""
-        paintings = self.looks if self.surroundings > 0 else 1
-        alike = self.looks * round(self.surroundings * self.steps) if self.control else 0
-        return paintings * round(self.strength * self.steps) + alike
+        around = self.levels(self.surroundings)
+        return (self.looks if around else 1) * self.levels(self.strength) + self.looks * around * self.control
 
     @property
     def strength(self) -> float:
@@ -130,12 +139,12 @@ def repaint(
     strength = strengths(dragged, settings).to(device)
     if free is not None:
         strength = strength * (free.to(device) > 0)
-    # How many of the levels, counted from the clean end, each cell is painted over.
-    over = (strength * settings.steps).round()[:, None]
     hidden = (dragged.revealed > OWN)[:, None].to(device)
+    around = settings.levels(settings.surroundings)
+    # How many of the levels, counted from the clean end, each cell is painted over.
+    over = (strength > 0)[:, None] * torch.where(hidden, settings.levels(settings.revealed), around)
     source, touched = inversion.clean.to(device), (dragged.movement.free[:, None] > 0).to(device)
     clean = torch.where(touched, dragged.clean.to(device), source)
-    around = (settings.surroundings > 0) * round(settings.surroundings * settings.steps)
     # Where the element left, the source shows it: there is nothing to compare with.
     compared = (dragged.movement.leaving <= TOUCHED)[:, None].to(device)
     looks = settings.looks if around else 1

@@ -25,6 +25,9 @@ from .inversion import Inversion, check_finite
 from .kept import Kept, steps_of
 from .repaint import Repainting, repaint
 
+PAINTING = -1
+"""Index of the steps before the first."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SampleSettings:
@@ -81,7 +84,8 @@ def sample(
         dragged: what was done to it; None for a latent that someone else changed.
         free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or everything.
         settings: source attention, and what is held.
-        on_step: called with (step index, latent, clean estimate) after each step; may raise to stop.
+        on_step: called with (step index, latent, clean estimate) after each step, and with ``PAINTING`` for an index
+            while the model paints; may raise to stop.
         painter: a second model, which paints what the drag reveals, from noise and at every step; needs ``dragged``.
         source: the U-Net under the conditioning of the inversion, without guidance, which keys and values that weren't
             kept are evaluated with; None where that is ``denoiser``. So it is the source's attention that is read,
@@ -100,7 +104,8 @@ def sample(
     _check(inversion, x, dragged, free)
     x = x.float()
     if repainting is not None and dragged is not None:
-        dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free)
+        before = None if on_step is None else lambda done, *seen: on_step(PAINTING, *seen)
+        dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free, before)
         assert dragged.painted is not None
         x = torch.where(dragged.painted[:, None].to(x) > 0, dragged.at(inversion, 0).to(x), x)
     attention = _SourceAttention(source or denoiser, inversion, settings, x.device, dragged)

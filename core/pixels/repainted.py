@@ -81,21 +81,20 @@ def repainted(
     element = arrived.to(edited)[..., None]
     hidden = revealed_mask(dragged, fill).to(edited)[..., None]
     within = grid.spread_cells((dragged.movement.free > 0).float())[..., None].to(edited)
-    composed = torch.where(within > 0, plain + dragged.detail.to(edited), source.to(edited))
+    detailed = edited + dragged.detail.to(edited)
 
-    around, changed = composed, torch.zeros_like(edited[..., 0])
+    around, changed = torch.where(within > 0, detailed, source.to(edited)), torch.zeros_like(edited[..., 0])
     if settings.surroundings > 0:
         other = ((element + hidden)[..., 0] > 0.02).float()
         ratio = light(edited, plain, 1 - dilate(other, 1))
         ends = soften(grid.spread_cells(surroundings(dragged, settings.extent)), -grid.cell, grid.cell).to(edited)
         ratio = 1 + (ratio - 1) * ends[..., None]
+        composed = torch.where(within > 0, plain + dragged.detail.to(edited), source.to(edited))
         around = composed * ratio
         changed = soften(((around - composed).abs().amax(-1) > NOTICED).float() * ends, 2, 4) * (ends > 0)
-    inside = edited
+    inside = detailed
     if settings.revealed > 0:
         difference = box_mean((edited - plain).abs().mean(-1)[:, None], SMOOTH // 2)[:, 0, ..., None]
         inside = edited + torch.exp(-((difference / CHANGED) ** 2)) * dragged.detail.to(edited)
-    else:
-        inside = edited + dragged.detail.to(edited)
     behind = hidden * inside + (1 - hidden) * around
-    return element * (edited + dragged.detail.to(edited)) + (1 - element) * behind, changed
+    return element * detailed + (1 - element) * behind, changed

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from core import edit as stations
+from core.attention.plan import Footprint
+from core.diffusion.cost import cost_of
 from core.diffusion.dragged import DraggedLatent, apply
 from core.diffusion.repaint import Repainting, RepaintSettings, repaint, strengths, surroundings
-from core.diffusion.sampling import SampleSettings, sample
+from core.diffusion.sampling import PAINTING, SampleSettings, sample
 from core.errors import InputError
 from core.fill.background import FillSettings
 from core.hosts.direct import DirectHost
@@ -288,3 +290,47 @@ def test_an_edit_paints_and_shows_it():
     untouched = after.shown == 0
     assert untouched.any() and torch.equal(after.image[untouched], picture[untouched])
     assert (after.shown >= before.shown - 1e-6).all()
+
+
+def test_painting_can_be_watched_and_stopped():
+    source, dragged = made()
+    seen = []
+    painting = Repainting(replace(BOTH, control=True), LEVELS)
+    start = dragged.at(source, 0)
+    held = SampleSettings(hold_rest=1.0)
+    sample(ToyUNet(), source, start, dragged, None, held, lambda *step: seen.append(step), repainting=painting)
+    assert [index for index, _, _ in seen] == [PAINTING] * painting.settings.evaluations + list(range(source.steps))
+
+    def stop(index, *_):
+        raise KeyboardInterrupt
+
+    net = Oracle(torch.zeros_like(source.clean))
+    with pytest.raises(KeyboardInterrupt):
+        sample(net, source, start, dragged, None, held, stop, repainting=painting)
+    assert len(net.seen) == 1
+
+
+def test_the_least_strength_paints_over_one_level():
+    source, dragged = made()
+    least = replace(BOTH, revealed=0.001, surroundings=0.0)
+    assert least.evaluations == 1
+    picture = torch.full_like(source.clean, 3.0)
+    result = repaint(Oracle(picture), source, dragged, Repainting(least, LEVELS[-2:]), CPU)
+    assert torch.equal(result.clean[0, :, 7, 4], picture[0, :, 7, 4])
+
+
+def test_the_plan_counts_it():
+    told = cost_of(Footprint(0, 0, "off"), 20, repaint=BOTH)
+    assert told.repainting == BOTH.evaluations == 5 and told.total == told.inversion + told.sampling + 5
+    assert "5 to paint before" in str(told)
+    beside = cost_of(Footprint(0, 0, "off"), 20, painter=True, repaint=BOTH)
+    assert beside.repainting == 3, "a second model paints what was hidden"
+
+
+def test_painting_what_was_hidden_leaves_the_seam_to_sampling():
+    picture, dragged = with_pixels()
+    edited = dragged.plain + 0.1
+    result, _ = repainted(picture, edited, dragged, RepaintSettings(revealed=0.5))
+    # Free cells begin at row 40, what is filled four px from the element, at 44.
+    seam = (slice(None), slice(40, 44), slice(24, 48))
+    torch.testing.assert_close(result[seam], (edited + dragged.detail)[seam], atol=1e-5, rtol=0)

@@ -59,7 +59,7 @@ def drag_sampler(
 
         def on_step(index: int, latent: torch.Tensor, denoised: torch.Tensor) -> None:
             if callback is not None:
-                callback({"i": index, "denoised": denoised, "x": latent, "sigma": sigmas[index]})
+                callback({"i": index, "denoised": denoised, "x": latent, "sigma": sigmas[max(index, 0)]})
             if after_step is not None:
                 after_step(index, latent, denoised)
 
