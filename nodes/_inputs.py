@@ -249,25 +249,24 @@ def preset_input() -> io.Input:
     )
 
 
+def share_input(name: str, default: float, tooltip: str, optional: bool = False) -> io.Input:
+    """A number from 0 to 1."""
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip, optional=optional)
+
+
 def repaint_inputs() -> list[io.Input]:
     """paint, light, light_extent; after all others, since saved workflows store values by position."""
     return [
-        io.Float.Input(
+        share_input(
             "paint",
-            default=DEFAULTS.repaint.revealed,
-            min=0.0,
-            max=1.0,
-            step=0.01,
+            DEFAULTS.repaint.revealed,
             optional=True,
             tooltip="How strongly the model paints what the element hid, over the filling: 0 leaves the filling, 0.5 "
             "to 0.8 lets the model continue textures and things. Takes more evaluations; set hold to 1 with it.",
         ),
-        io.Float.Input(
+        share_input(
             "light",
-            default=DEFAULTS.repaint.surroundings,
-            min=0.0,
-            max=1.0,
-            step=0.01,
+            DEFAULTS.repaint.surroundings,
             optional=True,
             tooltip="How strongly the model may change the light round the element's old and new place: shadow and "
             "contact. Textures stay the picture's own. 0 leaves it, 0.4 to 0.6 is a start. Takes more evaluations.",
@@ -301,36 +300,27 @@ def consistency_inputs() -> list[io.Input]:
             "else ('replace'), look at them, too ('extend'), ignore them ('off'), or look at them as the drag moved "
             "them, and not at the element's old ones ('follow').",
         ),
-        io.Float.Input(
+        share_input(
             "consistency_share",
-            default=DEFAULTS.sample.source_attention_share,
-            min=0.0,
-            max=1.0,
-            step=0.01,
+            DEFAULTS.sample.source_attention_share,
             tooltip="For which share of the steps.",
         ),
     ]
 
 
 def preserve_input() -> io.Input:
-    return io.Float.Input(
+    return share_input(
         "preserve",
-        default=DEFAULTS.sample.hold_element,
-        min=0.0,
-        max=1.0,
-        step=0.01,
+        DEFAULTS.sample.hold_element,
         tooltip="For which share of the steps the moved element is held to what it was. Lower it to let the "
         "model adapt it, or a prompt restyle it.",
     )
 
 
 def hold_input() -> io.Input:
-    return io.Float.Input(
+    return share_input(
         "hold",
-        default=DEFAULTS.sample.hold_rest,
-        min=0.0,
-        max=1.0,
-        step=0.01,
+        DEFAULTS.sample.hold_rest,
         tooltip="For which share of the steps what the element leaves, and the seam round it, are held to the "
         "continued background. Lower it to let the model paint more of its own there.",
     )

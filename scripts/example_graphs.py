@@ -25,7 +25,7 @@ EDIT = {
     "maskimage": mask_image((1220, 520), ("edit", 1)),
     "mask": show((1220, 620), "Mask", ("maskimage", 0)),
     "heatmap": show((1520, 520), "Heatmap", ("edit", 2)),
-    "preview": show((860, 650), "Points", ("points", 2)),
+    "preview": show((860, 900), "Points", ("points", 2)),
     "note": note(
         (0, 610),
         (780, 250),
@@ -69,7 +69,7 @@ REGION = {
     "heatmap": show((1220, 520), "Heatmap", ("edit", 2)),
     "preview": show((1520, 520), "Points", ("points", 2)),
     "note": note(
-        (700, 730),
+        (700, 960),
         (460, 340),
         "### AttentionDrag: a mask of your own\n"
         "Edit moves the *mask* instead of what the attention finds, and the drag begins in its middle: *mask* on "
