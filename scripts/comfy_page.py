@@ -103,7 +103,9 @@ class ComfyPage:
         self.page.wait_for_timeout(500)
 
     def render_with(self, vue_nodes: bool) -> None:
-        """Switches between LiteGraph's canvas and Nodes 2.0."""
+        """Switches between LiteGraph's canvas and Nodes 2.0, unless it is drawn so already."""
+        if self.page.evaluate("LiteGraph.vueNodesMode") == vue_nodes:
+            return
         setting = "(on) => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
         self.page.evaluate(setting, vue_nodes)
         self.page.wait_for_function("(on) => LiteGraph.vueNodesMode === on", arg=vue_nodes)
@@ -254,6 +256,12 @@ class ComfyPage:
           return entries.some((entry) => within.every((text) => entry.includes(text)));
         }"""
         self.page.wait_for_function(kept, arg=[self.stored, *texts])
+
+    def wait_until_recorded(self) -> None:
+        """Until ComfyUI's own history has the points as they are: from then on undoing leads back to them."""
+        tracker = "app.extensionManager.workflow.activeWorkflow.changeTracker"
+        recorded = f"(text) => JSON.stringify({tracker}.activeState).includes(JSON.stringify(text).slice(1, -1))"
+        self.page.wait_for_function(recorded, arg=self.stored)
 
     def leave_picker(self) -> None:
         """The focus back to ComfyUI's canvas, so that its own undo answers."""
