@@ -91,6 +91,7 @@ def test_clicks_are_put_moved_and_taken_back_where_comfyui_has_keys_of_its_own(c
     comfy.wait_for_pairs(1)
     assert comfy.clicks[1]["kind"] == "leave_out"
     stored = comfy.stored
+    comfy.wait_until_recorded()
     comfy.leave_picker()
     added = "(count) => document.querySelectorAll('.ad-click[data-kind=\"add\"]').length === count"
     comfy.undo_in_comfyui()

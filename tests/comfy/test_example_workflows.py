@@ -187,8 +187,8 @@ def with_edit_as(graph, name):
     return renamed
 
 
-# The demo model has no text encoder, so that what is prompted can't run on it. Those with an Edit come first: they invert
-# the same picture in the same way, and ComfyUI caches what a node expands into by the node's id.
+# The demo model has no text encoder, so that what is prompted can't run on it. Those with an Edit come first: they all
+# invert the same picture in the same way, and ComfyUI caches what a node expands into by the node's id.
 ON_DEMO = sorted((path.stem for path in PATHS if "prompted" not in path.stem), key=lambda name: "step_by_step" in name)
 
 
