@@ -17,7 +17,7 @@ SETTINGS = {
     "Comfy.Minimap.Visible": False,
 }
 _START_MS = 300_000
-_WAIT_MS = 120_000
+_WAIT_MS = 300_000
 _RUN_MS = 1_800_000
 
 _BUILD = """async ({picture, checkpoint, before}) => {
