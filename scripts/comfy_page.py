@@ -103,7 +103,10 @@ class ComfyPage:
         self.page.wait_for_timeout(500)
 
     def render_with(self, vue_nodes: bool) -> None:
-        """Switches between LiteGraph's canvas and Nodes 2.0, unless it is drawn so already."""
+        """Switches between LiteGraph's canvas and Nodes 2.0."""
+        # A page tells the server what changes in it alone, and others of the same user have changed the server's: this
+        # page, loaded again, would come as they are.
+        requests.post(f"{self.url}/settings/Comfy.VueNodes.Enabled", json=vue_nodes, timeout=60).raise_for_status()
         if self.page.evaluate("LiteGraph.vueNodesMode") == vue_nodes:
             return
         setting = "(on) => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
