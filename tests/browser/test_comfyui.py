@@ -490,11 +490,11 @@ def test_an_error_in_a_stage_leads_to_the_edit_node(front_ends: FrontEnds):
             page.evaluate("window.runFailed = null; app.queuePrompt(0)")
             page.wait_for_function("window.runFailed")
             # Which node it was: in the message, on the node where that is an element, and in the report.
-            page.get_by_text("AttentionDrag Edit failed").wait_for()
+            page.get_by_text("AttentionDrag Edit failed").first.wait_for()
             if vue:
                 marked = f"() => document.querySelector(`[data-node-id='${{{edit}.id}}']`).innerText.includes('Error')"
                 page.wait_for_function(marked)
-            page.get_by_role("button", name="View details").click()
+            page.get_by_role("button", name="View details").first.click()
             report = page.get_by_text("# ComfyUI Error Report").first
             report.wait_for()
             text = report.inner_text()
