@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# ComfyUI loads a pack by its path as a module name, and shows an error with its module: a path before every sentence.
+_SHOWN_MODULE = __name__ if all(part.isidentifier() for part in __name__.split(".")) else "attention_drag.errors"
+
 
 class InputError(ValueError):
     """A value that the pack can't work with, told so that the user can mend it.
@@ -13,6 +16,8 @@ class InputError(ValueError):
 
     The node that let the value in puts its own name in front (see ``named``).
     """
+
+    __module__ = _SHOWN_MODULE
 
     def __init__(self, input: str, problem: str, mend: str):
         self.input = input
@@ -30,3 +35,5 @@ class InputError(ValueError):
 
 class UnsupportedModelError(InputError):
     """The model has no U-Net self-attention that could be read."""
+
+    __module__ = _SHOWN_MODULE

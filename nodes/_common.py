@@ -36,7 +36,9 @@ def names_itself(execute: Callable) -> Callable:
         try:
             return execute(cls, *args, **{name: unheld(value) for name, value in kwargs.items()})
         except InputError as error:
-            raise error.named(cls.define_schema().display_name) from error
+            # With the frames below, which are what a report shows of where it happened; told once, not as two errors.
+            named = error.named(cls.define_schema().display_name)
+            raise named.with_traceback(error.__traceback__) from error.__cause__
 
     return wrapped
 

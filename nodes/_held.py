@@ -19,6 +19,11 @@ class Held(tuple):
     def __new__(cls, result: Any) -> Held:
         return super().__new__(cls, (result, *tensors_of(result)))
 
+    def __repr__(self) -> str:
+        """Short: ComfyUI sends a failed node's inputs as text, and those of a stage would be all tensors' contents."""
+        megabytes = sum(tensor.nbytes for tensor in self[1:]) / 2**20
+        return f"<{type(self[0]).__name__}, {megabytes:.0f} MB>"
+
     def get_ram_usage(self) -> int:
         """Bytes in main memory."""
         return sum(tensor.nbytes for tensor in self[1:] if tensor.device.type == "cpu")

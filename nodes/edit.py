@@ -61,7 +61,7 @@ class AttentionDragEdit(io.ComfyNode):
             ),
             advanced=(
                 *("steps", "tau", "grow", "preserve", "hold", "cfg"),
-                *("keep_pixels", "keep_element", "perspective", "schedule", "rule", "preset", "window"),
+                *("keep_pixels", "keep_element", "motion", "perspective", "schedule", "rule", "window"),
                 *("paint", "light", "light_extent"),
             ),
         )

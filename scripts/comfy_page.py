@@ -17,7 +17,7 @@ SETTINGS = {
     "Comfy.Minimap.Visible": False,
 }
 _START_MS = 300_000
-_WAIT_MS = 120_000
+_WAIT_MS = 300_000
 _RUN_MS = 1_800_000
 
 _BUILD = """async ({picture, checkpoint, before}) => {
@@ -104,6 +104,11 @@ class ComfyPage:
 
     def render_with(self, vue_nodes: bool) -> None:
         """Switches between LiteGraph's canvas and Nodes 2.0."""
+        # A page tells the server what changes in it alone, and others of the same user have changed the server's: this
+        # page, loaded again, would come as they are.
+        requests.post(f"{self.url}/settings/Comfy.VueNodes.Enabled", json=vue_nodes, timeout=60).raise_for_status()
+        if self.page.evaluate("LiteGraph.vueNodesMode") == vue_nodes:
+            return
         setting = "(on) => app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)"
         self.page.evaluate(setting, vue_nodes)
         self.page.wait_for_function("(on) => LiteGraph.vueNodesMode === on", arg=vue_nodes)
@@ -254,6 +259,12 @@ class ComfyPage:
           return entries.some((entry) => within.every((text) => entry.includes(text)));
         }"""
         self.page.wait_for_function(kept, arg=[self.stored, *texts])
+
+    def wait_until_recorded(self) -> None:
+        """Until ComfyUI's own history has the points as they are: from then on undoing leads back to them."""
+        tracker = "app.extensionManager.workflow.activeWorkflow.changeTracker"
+        recorded = f"(text) => JSON.stringify({tracker}.activeState).includes(JSON.stringify(text).slice(1, -1))"
+        self.page.wait_for_function(recorded, arg=self.stored)
 
     def leave_picker(self) -> None:
         """The focus back to ComfyUI's canvas, so that its own undo answers."""

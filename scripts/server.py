@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -141,9 +142,17 @@ class ComfyServer:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """A port that nobody has, and that the system gives to nobody until the server takes it, which may be a minute.
+
+    The system's own choice would be among those that it gives to outgoing connections: to another server's clients, or
+    to the very requests that ask whether this one is up.
+    """
+    for _ in range(100):
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise ServerError(f"no free port of {HOST} found between 10000 and 32000")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.modules import serve_page
 
 # A machine that does other work besides is slow, not wrong.
-WAIT_MS = 120_000
+WAIT_MS = 300_000
 _PAGE = """<!doctype html><meta charset=utf-8>
 <link rel=stylesheet href=/picker/picker.css>
 <style>

@@ -52,8 +52,8 @@ def test_keys_stay_in_the_picker_and_both_undos_work(comfy: ComfyPage):
     assert comfy.page.evaluate("app.graph.nodes.length") == 2
     comfy.page.keyboard.press("Control+z")
     comfy.wait_for_pairs(2)
-    comfy.page.wait_for_timeout(300)
     assert comfy.stored == two
+    comfy.wait_until_recorded()
     # ComfyUI's own history has these as steps, too: back by the undone deletion, then by the deletion.
     comfy.leave_picker()
     for count in (1, 2, 1):
@@ -91,6 +91,7 @@ def test_clicks_are_put_moved_and_taken_back_where_comfyui_has_keys_of_its_own(c
     comfy.wait_for_pairs(1)
     assert comfy.clicks[1]["kind"] == "leave_out"
     stored = comfy.stored
+    comfy.wait_until_recorded()
     comfy.leave_picker()
     added = "(count) => document.querySelectorAll('.ad-click[data-kind=\"add\"]').length === count"
     comfy.undo_in_comfyui()
@@ -207,7 +208,9 @@ def test_everything_can_be_read_in_comfyui_s_palettes(comfy: ComfyPage, palette:
         comfy.page.wait_for_selector('[data-notice="size"]')
         comfy.page.locator(".ad-details summary").click()
         comfy.page.mouse.move(5, 500)
-        comfy.page.wait_for_timeout(500)
+        # Colours of what the pointer was over fade.
+        fading = "document.querySelector('.ad-picker').getAnimations({ subtree: true })"
+        comfy.page.wait_for_function(f"() => {fading}.every((one) => one.playState !== 'running')")
         # All of the list, which scrolls.
         high = comfy.page.add_style_tag(content=".ad-panel.ad-panel { height: 300px }")
         comfy.settle()
@@ -440,7 +443,7 @@ def test_what_is_rarely_set_shows_on_demand(front_ends: FrontEnds, end: str):
     comfy.page.evaluate(f"() => {{ {edit}.pos = [890, 60]; app.canvas.setDirty(true, true) }}")
     comfy.page.evaluate(drawn)
     few = comfy.page.evaluate(shown)
-    assert few["names"] == ["strength", "seed", "motion"]
+    assert few["names"] == ["strength", "seed", "preset"]
     assert set(few["gaps"]) == {24}, "room is kept for what is hidden"
     assert few["lowest"] < few["height"] < few["lowest"] + 40
 
@@ -460,3 +463,45 @@ def test_what_is_rarely_set_shows_on_demand(front_ends: FrontEnds, end: str):
     comfy.page.evaluate(f"() => {{ {edit}.widgets.find((one) => one.name === 'tau').value = 0.3 }}")
     comfy.page.evaluate(load)
     assert comfy.page.evaluate(shown)["names"] == many["names"]
+
+
+_BREAK = """() => {
+  const find = (type) => app.graph.nodes.find((node) => node.type === type);
+  const broken = LiteGraph.createNode("ProbeBrokenModel"), edit = find("AttentionDragEdit");
+  broken.pos = [0, 620];
+  app.graph.add(broken);
+  for (const [name, value] of [["call", 2], ["how", "nan"]])
+    broken.widgets.find((widget) => widget.name === name).value = value;
+  find("CheckpointLoaderSimple").connect(0, broken, 0);
+  broken.connect(0, edit, edit.inputs.findIndex((input) => input.name === "model"));
+}"""
+
+
+def test_an_error_in_a_stage_leads_to_the_edit_node(front_ends: FrontEnds):
+    """In a page of its own: the newest front end's report stays open beside the canvas."""
+    comfy = ComfyPage.open(front_ends.browser, front_ends.page("newest").url)
+    page, edit = comfy.page, "app.graph.nodes.find((one) => one.type === 'AttentionDragEdit')"
+    try:
+        for vue in (False, True):
+            comfy.render_with(vue)
+            comfy.build("wide.png", CHECKPOINT)
+            comfy.drag((0.35, 0.4), (0.7, 0.6))
+            page.evaluate(_BREAK)
+            page.evaluate("window.runFailed = null; app.queuePrompt(0)")
+            page.wait_for_function("window.runFailed")
+            # Which node it was: in the message, on the node where that is an element, and in the report.
+            page.get_by_text("AttentionDrag Edit failed").first.wait_for()
+            if vue:
+                marked = f"() => document.querySelector(`[data-node-id='${{{edit}.id}}']`).innerText.includes('Error')"
+                page.wait_for_function(marked)
+            page.get_by_role("button", name="View details").first.click()
+            report = page.get_by_text("# ComfyUI Error Report").first
+            report.wait_for()
+            text = report.inner_text()
+            assert f"**Node ID:** {page.evaluate(edit + '.id')}\n" in text
+            assert "**Node Type:** AttentionDragEdit\n" in text
+            sentence = "attention_drag.errors.InputError: AttentionDrag Edit, input 'model': The inversion gave NaN"
+            assert f"**Exception Message:** {sentence}" in text
+            assert "in invert\n" in text
+    finally:
+        page.context.close()

@@ -7,9 +7,11 @@ import requests
 
 from scripts.comfy_page import ComfyPage
 from scripts.environment import REPOSITORY
-from scripts.workflow import load_workflow, to_prompt
+from scripts.workflow import default_value, load_workflow, to_prompt
 
 PATHS = sorted((REPOSITORY / "example_workflows").glob("*.json"))
+# As earlier versions of the pack saved them, with fewer widgets.
+SAVED = sorted((REPOSITORY / "tests" / "comfy" / "saved").glob("*.json"))
 [BLUEPRINT] = (REPOSITORY / "subgraphs").glob("*.json")
 
 # What covers what, on the screen, in units of the graph.
@@ -57,6 +59,28 @@ def test_templates_open_as_they_were_meant(comfy: ComfyPage):
         }, path.stem
         for number, one in sent.items():
             assert one["inputs"] == meant[number]["inputs"], (path.stem, one["class_type"])
+
+
+@pytest.mark.parametrize("end", ["pinned", "newest"])
+def test_what_earlier_versions_saved_opens_with_its_values(front_ends, end: str):
+    comfy = front_ends.page(end)
+    comfy.render_with(False)
+    info = requests.get(f"{comfy.url}/object_info", timeout=120).json()
+    assert SAVED
+    for path in SAVED:
+        workflow = load_workflow(path)
+        comfy.page.evaluate(_OPEN, workflow)
+        comfy.page.wait_for_selector(".ad-picker")
+        sent = comfy.page.evaluate("async () => (await app.graphToPrompt()).output")
+        meant = to_prompt(workflow, info)
+        assert sent.keys() == meant.keys(), path.stem
+        for number, one in sent.items():
+            takes = info[one["class_type"]]["input"]
+            specs = {**takes.get("required", {}), **takes.get("optional", {})}
+            # What the file does not know of has its default.
+            given = meant[number]["inputs"]
+            expected = {name: given[name] if name in given else default_value(specs[name]) for name in one["inputs"]}
+            assert one["inputs"] == expected and given.keys() <= expected.keys(), (path.stem, one["class_type"])
 
 
 @pytest.mark.parametrize("end", ["pinned", "newest"])

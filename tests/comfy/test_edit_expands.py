@@ -129,8 +129,10 @@ def test_a_list_of_pictures_is_edited_one_by_one(client, g, scene, pixels):
         assert (picture == pixels(run, edit.saved_image.id)[0]).all()
 
 
-@pytest.mark.parametrize("call", [2, INVERSION + 2], ids=["inversion", "sampling"])
-def test_an_error_in_a_stage_is_the_edit_node_s(client, g, scene, call):
+@pytest.mark.parametrize(
+    ("call", "stage"), [(2, "invert"), (INVERSION + 2, "sample")], ids=["inversion", "sampling"]
+)
+def test_an_error_in_a_stage_is_the_edit_node_s(client, g, scene, messages, call, stage):
     broken = g.add("ProbeBrokenModel", model=g.checkpoint()[0], call=call, how="nan")
     edit = build_edit(g, scene(), RIGHT, model=broken[0], hold=0.0, preserve=0.0)
     with pytest.raises(PromptError) as caught:
@@ -139,6 +141,16 @@ def test_an_error_in_a_stage_is_the_edit_node_s(client, g, scene, call):
     assert (error.node_id, error.node_type) == (edit.edit.id, "AttentionDragEdit")
     for word in ("AttentionDrag Edit, input 'model'", "NaN"):
         assert word in error.message
+    # What the page makes its report of: no folder of the user's before the sentence, where it happened, and the stage's
+    # inputs without the contents of the inversion.
+    [told] = messages.of("execution_error")
+    assert told["exception_type"] == "attention_drag.errors.InputError"
+    assert told["exception_message"].startswith("AttentionDrag Edit")
+    assert f"in {stage}\n" in "".join(told["traceback"]) and "core" in told["traceback"][-1]
+    assert max(len(text) for values in told["current_inputs"].values() for text in map(str, values)) < 5000
+    if stage == "sample":
+        [inversion] = told["current_inputs"]["inversion"]
+        assert inversion.startswith("<Inversion, ")
 
 
 def test_a_mask_that_cannot_be_used_costs_no_inversion(client, g, scene):

@@ -174,13 +174,30 @@ def test_the_blueprint_joins_outputs_and_inputs_of_one_type(object_info):
         assert widget in widget_names(object_info[nodes[int(number)]["type"]])
 
 
-# The demo model has no text encoder, so that what is prompted can't run on it.
-@pytest.mark.parametrize("name", [path.stem for path in PATHS if "prompted" not in path.stem])
+def with_edit_as(graph, name):
+    """The graph with its Edit node, if it has one, under another id."""
+    ids = {node: name for node in nodes_of_type(graph, "AttentionDragEdit")}
+    renamed = {}
+    for node_id, node in graph.items():
+        inputs = {
+            key: [ids.get(value[0], value[0]), value[1]] if isinstance(value, list) else value
+            for key, value in node["inputs"].items()
+        }
+        renamed[ids.get(node_id, node_id)] = {**node, "inputs": inputs}
+    return renamed
+
+
+# The demo model has no text encoder, so that what is prompted can't run on it. Those with an Edit come first: they all
+# invert the same picture in the same way, and ComfyUI caches what a node expands into by the node's id.
+ON_DEMO = sorted((path.stem for path in PATHS if "prompted" not in path.stem), key=lambda name: "step_by_step" in name)
+
+
+@pytest.mark.parametrize("name", ON_DEMO)
 def test_runs_as_it_is_on_the_demo_checkpoint(name, client, base, object_info):
     write_checkpoint(base, stand_in=False)
     for source in FOLDER.glob("*.png"):
         install(source, base.input / source.name)
-    graph = to_prompt(load_workflow(FOLDER / f"{name}.json"), client.object_info())
+    graph = with_edit_as(to_prompt(load_workflow(FOLDER / f"{name}.json"), client.object_info()), "edit")
     run = client.run(graph, seconds=1800)
     [saved] = nodes_of_type(graph, "SaveImage")
     with Image.open(FOLDER / "attentiondrag_demo.png") as picture:

@@ -56,7 +56,21 @@ def test_server_that_cannot_start_shows_its_log(comfyui, tmp_path):
         pass
 
 
-def test_server_ends_when_its_owner_is_told_to(comfyui, tmp_path):
+# In ComfyUI's place, which takes its time to start: it answers, and has started something that heeds no SIGINT.
+_STUBBORN = """
+import http.server, signal, subprocess, sys
+ignoring = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print(flush=True); time.sleep(600)"
+subprocess.Popen([sys.executable, "-c", ignoring], stdout=subprocess.PIPE).stdout.readline()
+class Answers(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Answers).serve_forever()
+"""
+
+
+def test_server_ends_when_its_owner_is_told_to(tmp_path):
     """As for the demo: SIGTERM to the script ends the script and the server's whole process group."""
     script = (
         "import sys; from pathlib import Path\n"
@@ -68,8 +82,9 @@ def test_server_ends_when_its_owner_is_told_to(comfyui, tmp_path):
         "    print(s.pid, s.url, flush=True)\n"
         "    time.sleep(600)\n"
     )
+    (tmp_path / "main.py").write_text(_STUBBORN)
     owner = subprocess.Popen(
-        [sys.executable, "-c", script, str(comfyui), str(tmp_path)],
+        [sys.executable, "-c", script, str(tmp_path), str(tmp_path / "base")],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         text=True,

@@ -53,17 +53,19 @@ def test_after_a_run(client, g, scene, sample, build):
     assert torch.equal(sample(fresh=True), before)
 
 
-@pytest.mark.parametrize("reached", [3, 18], ids=["inversion", "sampling"])
-def test_after_an_interrupt(client, g, scene, sample, messages, reached):
+@pytest.mark.parametrize("call", [2, 6], ids=["inversion", "sampling"])
+def test_after_an_interrupt(client, g, scene, sample, messages, call):
+    """In the midst of an evaluation, which ends as any other: what stops then is the pack's own."""
     before = sample(fresh=False)
-    edit = build_edit(g, scene(), RIGHT, steps=16, strength=0.9, hold=0.0)
+    waiting = g.add("ProbeBrokenModel", model=g.checkpoint()[0], call=call, how="wait")
+    edit = build_edit(g, scene(), RIGHT, model=waiting[0], hold=0.0)
     prompt = client.queue(g.graph)
 
     def is_of_edit(data):
         return data["node"].split(".")[0] == edit.edit.id
 
     def far_enough(kind, data):
-        return kind == "progress" and is_of_edit(data) and data["value"] >= reached
+        return kind == "progress" and is_of_edit(data) and data["value"] >= call - 1
 
     messages.wait_for(far_enough, 300)
     client.interrupt()
@@ -71,7 +73,7 @@ def test_after_an_interrupt(client, g, scene, sample, messages, reached):
         client.wait(prompt)
     assert caught.value.interrupted
     last = max(m["value"] for m in messages.of("progress") if is_of_edit(m))
-    assert last < 28, "it stopped, and did not merely end"
+    assert last <= call, "it stopped, and did not merely end"
     assert torch.equal(sample(fresh=True), before)
 
 
@@ -114,6 +116,7 @@ def test_models_can_be_unloaded(client, g, scene, server, server_log):
     client.free()
     after = GraphBuilder(g._object_info)
     objects = after.add("ProbeObjects", classes="Inversion Drag ModelPatcher")
-    counts = client.run(after.graph).outputs[objects.id]["counts"]
-    assert counts == [0, 0, 0], "nothing of the pack's holds on to a model or a result"
+    # The server may take the next run before it frees.
+    runs = (client.run(after.graph).outputs[objects.id]["counts"] for _ in range(2))
+    assert [0, 0, 0] in runs, "something of the pack's holds on to a model or a result"
     assert "leak" not in server_log().lower()

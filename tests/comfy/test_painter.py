@@ -45,6 +45,30 @@ def test_it_paints_in_edit_and_chain_what_the_drag_reveals(client, g, scene, pix
     assert (abs(chained - plain).max(-1) > 2).any()
 
 
+def test_every_picture_of_a_batch_is_painted_where_its_own_drags_reveal(client, g, scene, pixels):
+    """Other drags and other masks: what is painted differs from what is filled at each picture's own hole alone."""
+    down = points_json((0.8, 0.2, 0.8, 0.7))
+    corner = g.add("SolidMask", value=1.0, width=16, height=16)
+    empty = g.add("SolidMask", value=0.0, width=64, height=64)
+    right = g.add("MaskComposite", destination=empty[0], source=corner[0], x=44, y=4, operation="add")
+    drawn = [g.add("MaskToImage", mask=mask)[0] for mask in (square_mask(g, 64, 64)[0], right[0])]
+    both = g.add("ImageBatch", image1=drawn[0], image2=drawn[1])
+    masks = g.add("ImageToMask", image=both[0], channel="red")[0]
+    loaded = [g.add("LoadImage", image=scene(hue=hue))[0] for hue in (0, 40)]
+    pictures = g.add("ImageBatch", image1=loaded[0], image2=loaded[1])[0]
+    edits = [
+        build_edit(g, pictures, f"[{RIGHT}, {down}]", mask=masks, painter=painter)
+        for painter in (None, inpainting(g))
+    ]
+    run = client.run(g.graph)
+    plain, painted = (pixels(run, edit.saved_image.id).astype(int) for edit in edits)
+    apart = abs(painted - plain).max(-1) > 2
+    left, right = (slice(None), slice(16, 28)), (slice(4, 20), slice(44, 60))
+    for picture, own, other in ((0, left, right), (1, right, left)):
+        assert apart[picture][own].any()
+        assert not apart[picture][other].any()
+
+
 def test_the_model_itself_is_no_painter(client, g, scene):
     checkpoint = g.checkpoint()
     build_edit(g, scene(), RIGHT, model=checkpoint[0], painter=checkpoint[0])

@@ -12,7 +12,7 @@ from scripts.workflow import is_widget
 
 STAGES = ("dev_only", "deprecated")
 # What most people set on Edit; the rest shows on demand.
-PLAIN = {"AttentionDragEdit": {"strength", "seed", "motion"}}
+PLAIN = {"AttentionDragEdit": {"strength", "seed", "preset"}}
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from core.diffusion.sampling import SampleSettings
 from core.errors import InputError, UnsupportedModelError
 from core.fill.background import FillSettings
 from core.settings import EditSettings
+from core.space.points import make_points, parse_points, points_to_json
 from tests.core import diffusers_models as models
 
 POINTS = [((0.25, 0.375), (0.6, 0.375))]
@@ -82,6 +83,28 @@ def test_it_paints_what_the_drag_reveals_and_nothing_else(model, picture, mask, 
         settings=SETTINGS, painter=inpainting,
     )
     assert torch.equal(by_hand, painted.image)
+
+
+def test_every_picture_of_a_batch_is_painted_where_its_own_drags_reveal(model, picture, mask, inpainting):
+    """Other drags, other masks: the painter is shown each picture with its own hole."""
+    pictures = torch.cat([picture, picture.flip(2)])
+    masks = torch.stack([mask, mask.flip(1).roll(16, 0)])
+    own = [make_points([((0.25, 0.375), (0.6, 0.375))]), make_points([((0.75, 0.625), (0.75, 0.2))])]
+    points = parse_points(f"[{', '.join(map(points_to_json, own))}]")
+    given = seen(inpainting)
+    painted = api.edit(model, pictures, points, settings=SETTINGS, mask=masks, painter=inpainting)
+    holes = painted.dragged.revealed > 0
+    assert len(given) == painted.inversion.steps
+    for at in range(2):
+        assert holes[at].any() and not (holes[0] & holes[1]).any()
+        for one in given:
+            assert torch.equal(one[at, 4], holes[at].float())
+            torch.testing.assert_close(one[at, 5:, ~holes[at]], painted.dragged.clean[at][:, ~holes[at]])
+    alone = api.edit(model, pictures, points, settings=SETTINGS, mask=masks)
+    apart = (painted.image - alone.image).abs().amax(-1)
+    for where, pixels in zip(masks, apart, strict=True):
+        assert pixels[where > 0].mean() > 0.02
+    assert torch.equal(painted.image[painted.shown == 0], pictures[painted.shown == 0])
 
 
 def test_any_model_of_the_same_latents_may_paint(model, picture, mask, alone):

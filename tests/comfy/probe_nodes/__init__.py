@@ -15,7 +15,7 @@ import comfy.samplers
 import folder_paths
 import torch
 from comfy.ldm.modules.attention import optimized_attention
-from comfy.model_management import throw_exception_if_processing_interrupted
+from comfy.model_management import processing_interrupted, throw_exception_if_processing_interrupted
 from comfy.model_patcher import ModelPatcher
 from comfy_execution.graph_utils import GraphBuilder
 
@@ -236,7 +236,8 @@ class ProbeCalls:
 
 
 class ProbeBrokenModel:
-    """A MODEL whose U-Net raises, or returns NaN, from its ``call``-th evaluation on (counted from 1)."""
+    """A MODEL whose U-Net raises, or returns NaN, from its ``call``-th evaluation on (counted from 1); or waits in it
+    until the run is interrupted, and goes on."""
 
     @classmethod
     def INPUT_TYPES(cls):
@@ -244,7 +245,7 @@ class ProbeBrokenModel:
             "required": {
                 "model": ("MODEL",),
                 "call": ("INT", {"default": 3, "min": 1, "max": 10000}),
-                "how": (["raise", "nan"],),
+                "how": (["raise", "nan", "wait"],),
             }
         }
 
@@ -260,8 +261,10 @@ class ProbeBrokenModel:
             count += 1
             if count >= call and how == "raise":
                 raise RuntimeError(f"the probe broke evaluation {count}")
+            while count == call and how == "wait" and not processing_interrupted():
+                time.sleep(0.02)
             result = apply_model(arguments["input"], arguments["timestep"], **arguments["c"])
-            return result * float("nan") if count >= call else result
+            return result * float("nan") if count >= call and how == "nan" else result
 
         model = model.clone()
         model.set_model_unet_function_wrapper(evaluate)
