@@ -13,6 +13,7 @@ import torch
 
 from core.attention.maps import AttentionMaps, Heads, add_attention
 from core.attention.plan import CapturePlan
+from core.attention.pooling import Pooling
 from core.attention.together import Together
 from core.diffusion.inversion import invert
 from core.model.layers import Layer
@@ -45,9 +46,10 @@ class MapStore:
         """
         sums: dict[tuple[int, int], torch.Tensor] = {}
         for layer in plan.map_layers(self.layers, self.latent_size):
-            grid = layer.token_grid(self.latent_size)
+            own, grid = layer.token_grid(self.latent_size), plan.map_grid(layer, self.latent_size)
             for index in plan.map_indices(self.steps):
                 kept = self.maps[index, layer.name, plan.heads].float()
+                kept = kept if grid == own else Pooling(own, grid)(kept)
                 sums[grid] = sums[grid] + kept if grid in sums else kept
         return {grid: (total / total.sum(-1, keepdim=True)).to(torch.float16) for grid, total in sums.items()}
 

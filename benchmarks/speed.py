@@ -12,6 +12,8 @@ these probes is taken out of what they interrupt. Figures are medians over ``--r
 - ``memory``: bytes that the inversion keeps, the growth of the process' peak while capturing (Linux, else null), and
   what a naive capture would keep: dense N x N maps of every layer, head and step in the model's precision.
 - ``region_and_field``: seconds of both for several pictures, objects and numbers of handles (``benchmarks.phases``).
+- ``large``: seconds of the processor and memory of edits of large pictures in a window, beyond evaluations and
+  autoencoder, one row a side in px (``benchmarks.beyond``).
 - ``planned_512``: the default plan at 512 px with Stable Diffusion 1.5's layers, from ``core.capture.plan_footprint``.
 """
 
@@ -38,7 +40,7 @@ from core.diffusion.inversion import Inversion
 from core.diffusion.repaint import Repainting
 from core.diffusion.sampling import SampleSettings
 from core.edit import EditResult, edit, find, move
-from core.families import Schedule
+from core.families import DEMO, Schedule
 from core.hosts.direct import DirectHost
 from core.model.layers import Layer
 from core.model.protocols import OnStep
@@ -46,7 +48,7 @@ from core.settings import EditSettings
 from core.space.grid import CELL, Grid
 from core.space.points import DragPoints, make_points
 
-from . import model, phases, settings
+from . import beyond, model, phases, settings
 from .arguments import add_model_arguments, load_model, set_threads
 from .scene import SceneError, load_scene, scene_folders
 
@@ -169,7 +171,7 @@ def memory(result: EditResult, loaded: model.Model, chosen: EditSettings, image:
     grid = result.movement.grid
     latent = host.encode(grid.pad_image(image))
     sigmas = host.sigmas(chosen.steps, chosen.strength)
-    grown = peak_growth(lambda: host.invert(latent, sigmas, chosen.capture, chosen.refinements, None))
+    _, grown = beyond.peak_growth(lambda: host.invert(latent, sigmas, chosen.capture, chosen.refinements, None))
     return {
         "kept": {
             "attention_maps": sum(plane.numel() * plane.element_size() for plane in inversion.maps.values()),
@@ -192,20 +194,6 @@ def naive(
         "attention_maps": batch * steps * element * sum(layer.heads * count**2 for layer, count in tokens),
         "keys_values": batch * steps * element * sum(2 * count * layer.channels for layer, count in tokens),
     }
-
-
-def peak_growth(run: Callable[[], Any]) -> int | None:
-    """How far the process' peak memory rises above its present memory, bytes; None where Linux' /proc isn't there."""
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    try:
-        reset.write_text("5")
-    except OSError:
-        return None
-    before = _status(status, "VmRSS")
-    result = run()
-    peak = _status(status, "VmHWM")
-    del result
-    return peak - before
 
 
 def sd15_layers() -> tuple[Layer, ...]:
@@ -291,6 +279,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--sides", type=int, nargs="*", default=list(phases.SIZES), metavar="PX",
                         help="of the pictures that region and field are timed on (%(default)s)")  # fmt: skip
+    parser.add_argument("--large", type=int, nargs="*", default=list(beyond.SIDES), metavar="PX",
+                        help="sides of the large pictures that are edited in a window (%(default)s)")  # fmt: skip
+    parser.add_argument("--native", type=int, default=DEMO.native_px, metavar="PX",
+                        help="side of the pictures that the model was trained on (%(default)s)")  # fmt: skip
     parser.add_argument("--limit", type=int, default=1, help="take the N-th scene")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the JSON here, too")
     add_model_arguments(parser)
@@ -306,6 +298,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             image, points = picture((height, width))
         loaded = load_model(args)
         figures = measure(loaded, image, points, chosen, max(1, args.repeats))
+        if args.large:
+            figures["large"] = beyond.table(loaded.host, [(side, side) for side in args.large], args.native, chosen)
         figures["region_and_field"] = phases.measure(chosen, args.sides, args.repeats)
     except (SceneError, FileNotFoundError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
@@ -319,13 +313,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.out.write_text(text + "\n", "utf-8")
     sys.stdout.write(text + "\n")
     return 0
-
-
-def _status(path: Path, name: str) -> int:
-    for line in path.read_text("ascii").splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"{path} has no {name}")
 
 
 def _median(values: Any) -> float:

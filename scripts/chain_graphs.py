@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.graph_parts import (
+    LOADED,
     Given,
     Spec,
     apply,
@@ -22,6 +23,8 @@ from scripts.graph_parts import (
 )
 
 SD15 = "v1-5-pruned-emaonly-fp16.safetensors"
+IN_WINDOW = Given(image=("crop", 0), points=("crop", 1))
+"""What the chain begins with between Crop and Stitch."""
 INSIDE = Given(("in", 0), ("in", 1), ("in", 2), ("in", 3))
 """What a subgraph's own side gives."""
 
@@ -104,6 +107,53 @@ RESTYLE = {
         "way back runs with another, under ComfyUI's own guider and **SamplerCustomAdvanced**.\n\n"
         "`preserve` says for how long the moved element is held to what it was: lower it, and the prompt gets more "
         "say. SIGMAS must be the inversion's, and no noise is added.",
+    ),
+}
+
+LARGE = {
+    **loaders(),
+    "large": Spec(
+        "ImageScaleBy", (0, 640), {"image": LOADED.image, "upscale_method": "lanczos", "scale_by": 2.0}, (300, 90),
+        "Stands for a large picture",
+    ),
+    "points": points(image=("large", 0)),
+    "crop": Spec(
+        "AttentionDragCrop",
+        (840, 0),
+        {"image": ("large", 0), "points": ("points", 0), "model": LOADED.model, "window": "140"},
+        (300, 200),
+    ),
+    "encode": encode((840, 330), IN_WINDOW),
+    "inversion": inversion((840, 470), IN_WINDOW),
+    "mask": mask((1200, 0), IN_WINDOW, image=IN_WINDOW.image),
+    "apply": apply((1200, 420), IN_WINDOW),
+    "sampler": sampler((1560, 0), IN_WINDOW),
+    "decode": decode((1560, 480), IN_WINDOW),
+    "composite": composite((1560, 610), IN_WINDOW),
+    "stitch": Spec(
+        "AttentionDragStitch",
+        (1920, 0),
+        {"stitch": ("crop", 3), "edited": ("composite", 0), "dragged": ("apply", 0)},
+        (300, 150),
+    ),
+    "edited": edited((1920, 240), ("stitch", 0), 420),
+    "window": show((840, 1040), "Window", ("crop", 0)),
+    "blur": Spec("ImageBlur", (1200, 1040), {"image": ("crop", 0), "blur_radius": 9, "sigma": 4.0}, (300, 90)),
+    "other": Spec("AttentionDragStitch", (1200, 1220), {"stitch": ("crop", 3), "edited": ("blur", 0)}, (300, 150)),
+    "blurred": show((1560, 1040), "Any other node between", ("other", 0)),
+    "note": note(
+        (360, 800),
+        (420, 440),
+        "### AttentionDrag: a large picture\n"
+        "**AttentionDrag Crop** cuts a window out of a large picture, at the size that the model knows; everything "
+        "between it and **AttentionDrag Stitch** works on that window, and the rest of the picture stays bit for bit "
+        "as it is. Link Crop's *window*, *points* and *mask*, not the picture's, to the nodes between.\n\n"
+        "- **The chain**: with *dragged* linked, Stitch moves the picture's own pixels at full resolution.\n"
+        "- **Any other nodes**: below, a blur; an inpainting or a detailer stand there as well.\n"
+        "- A node between runs again when a point moves, the inversion too. **AttentionDrag Edit** crops and stitches "
+        "by itself, and inverts again only when its window moves.\n"
+        "- *window* is pixels round handle and target here: without a mask Crop doesn't know how large the bird is.\n\n"
+        "The picture is the demo's, enlarged: link a large one of your own to Points and Crop in its place.",
     ),
 }
 

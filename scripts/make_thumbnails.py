@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from scripts.base_directory import make_base_directory
 from scripts.client import ComfyClient
@@ -26,6 +26,7 @@ PANELS = {
     "attentiondrag_region": ("attentiondrag_region", ("Points", "Edited")),
     "attentiondrag_batch": ("attentiondrag_edit", ("Points", "Edited")),
     "attentiondrag_step_by_step": ("attentiondrag_step_by_step", ("Displacement", "Heatmap", "Mask", "Edited")),
+    "attentiondrag_large_picture": ("attentiondrag_large_picture", ("Window", "Edited")),
     "attentiondrag_prompted_restyle": ("attentiondrag_step_by_step", ("Displacement", "Heatmap")),
 }
 SIDE = 384
@@ -47,7 +48,7 @@ def sheet(pictures: list[Image.Image]) -> Image.Image:
     """Two or four pictures in rows of two."""
     made = Image.new("RGB", (2 * SIDE, len(pictures) // 2 * SIDE))
     for number, picture in enumerate(pictures):
-        made.paste(picture.resize((SIDE, SIDE)), (number % 2 * SIDE, number // 2 * SIDE))
+        made.paste(ImageOps.pad(picture, (SIDE, SIDE)), (number % 2 * SIDE, number // 2 * SIDE))
     return made
 
 

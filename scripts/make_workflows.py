@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from scripts.base_directory import make_base_directory
-from scripts.chain_graphs import CHAIN, CHAIN_INPUTS, CHAIN_OUTPUTS, CHAIN_WIDGETS, RESTYLE, STEP_BY_STEP
+from scripts.chain_graphs import CHAIN, CHAIN_INPUTS, CHAIN_OUTPUTS, CHAIN_WIDGETS, LARGE, RESTYLE, STEP_BY_STEP
 from scripts.client import ComfyClient
 from scripts.comfyui import find_comfyui, unpack_comfyui
 from scripts.environment import REPOSITORY, cache_directory
@@ -36,6 +36,7 @@ WORKFLOWS = {
     "attentiondrag_region": REGION,
     "attentiondrag_batch": BATCH,
     "attentiondrag_step_by_step": STEP_BY_STEP,
+    "attentiondrag_large_picture": LARGE,
     "attentiondrag_prompted_restyle": RESTYLE,
 }
 # What App mode shows of a workflow: (node, widget), and the nodes whose pictures it shows.

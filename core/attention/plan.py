@@ -4,7 +4,7 @@ Two things are kept, by different layers and steps:
 
 - *Maps*: the attention softmax(Q K^T / sqrt(d)), averaged over heads (or their maximum), layers of one token grid and
   a few steps, one (N, N) map per token grid (``maps``). From them any point's element can be read later without
-  another evaluation.
+  another evaluation. Where grids are chosen automatically, finer ones than ``MAX_AUTO_TOKENS`` are pooled to it.
 - *Tokens*: the normalised input of self-attention at every step (``tokens``). Keys and values are projections of it,
   so one tensor stands for both at half the memory. Steps whose tokens aren't kept are evaluated once more on the stored
   trajectory while sampling ("recompute"). Where not all fit the budget, those nearest to the clean end are kept: the
@@ -23,13 +23,14 @@ from ..model.layers import Layer, Side
 from ..options import check_choice
 from ..space.grid import CELL
 from .maps import Heads
+from .pooling import pooled_grid
 
 MEGABYTE = 1024**2
 
 Storage = Literal["auto", "cpu", "device", "recompute", "off"]
 
 MAX_AUTO_TOKENS = 4096
-"""Largest token grid that "auto" reads maps from: a map over it takes 64 MB in float32."""
+"""Largest grid of the maps that "auto" makes; finer token grids are pooled. Such a map takes 64 MB in float32."""
 
 MIN_AUTO_TOKENS = 64
 """Smallest token grid that "auto" reads, if there is a larger one: 8 x 8 tokens alone tell little of an object, but
@@ -42,8 +43,9 @@ class CapturePlan:
 
     Attributes:
         sides: parts of the U whose layers give the maps; () means all.
-        levels: how often halved the token grids of these layers are; () means automatic (every grid of
-            ``MIN_AUTO_TOKENS`` to ``MAX_AUTO_TOKENS`` tokens).
+        levels: how often halved the token grids of these layers are; () means automatic: every grid of
+            ``MIN_AUTO_TOKENS`` or more, those of more than ``MAX_AUTO_TOKENS`` pooled. Chosen ones are read as they
+            are.
         noise_range: share of the steps, from the clean end, between which the maps are read.
         map_steps: how many steps within it, evenly spread; 1 or more.
         heads: how heads are merged.
@@ -96,6 +98,16 @@ class CapturePlan:
             )
         return tuple(chosen)
 
+    @property
+    def most_tokens(self) -> int | None:
+        """Of a map; finer token grids are pooled. None where the grids were chosen."""
+        return None if self.levels else MAX_AUTO_TOKENS
+
+    def map_grid(self, layer: Layer, latent_size: tuple[int, int]) -> tuple[int, int]:
+        """The grid (height, width) of the map that a layer is read into."""
+        own = layer.token_grid(latent_size)
+        return own if self.most_tokens is None else pooled_grid(own, self.most_tokens)
+
     def source_layers(self, layers: Sequence[Layer]) -> tuple[Layer, ...]:
         """The layers whose keys and values sampling reads."""
         if self.storage == "off":
@@ -117,12 +129,10 @@ class CapturePlan:
 
 
 def _readable(layers: Sequence[Layer], latent_size: tuple[int, int]) -> list[Layer]:
-    """Those whose token grid is neither too coarse to show an object nor too fine to keep; never none of some."""
+    """Those whose token grid is not too coarse to show an object; where all are, the finest."""
     sizes = {layer.tokens(latent_size) for layer in layers}
-    kept = {size for size in sizes if MIN_AUTO_TOKENS <= size <= MAX_AUTO_TOKENS}
-    if not kept and sizes:
-        kept = {max((size for size in sizes if size <= MAX_AUTO_TOKENS), default=min(sizes))}
-    return [layer for layer in layers if layer.tokens(latent_size) in kept]
+    least = min(MIN_AUTO_TOKENS, max(sizes, default=0))
+    return [layer for layer in layers if layer.tokens(latent_size) >= least]
 
 
 @dataclass(frozen=True)
@@ -159,11 +169,11 @@ def plan_footprint(
     tokens = per_step * steps
     budget = plan.budget_mb * MEGABYTE
     if maps > budget:
+        coarser = "choose coarser or automatic levels" if plan.levels else "choose coarser levels"
         raise InputError(
             "budget_mb",
             f"{plan.budget_mb} MB, but the attention maps take {_megabytes(maps)} MB.",
-            f"Raise it to {_megabytes(maps)} or more, choose coarser levels, or "
-            f"{_smaller(plan, layers, batch, latent_size)}.",
+            f"Raise it to {_megabytes(maps)} or more, {coarser}, or {_smaller(plan, layers, batch, latent_size)}.",
         )
     if plan.storage == "auto":
         kept = min(steps, (budget - maps) // per_step) if per_step else 0
@@ -182,7 +192,7 @@ def plan_footprint(
 
 def _map_bytes(plan: CapturePlan, layers: Sequence[Layer], batch: int, latent_size: tuple[int, int]) -> int:
     """Of the maps while they are summed up: in float32, kept in float16."""
-    grids = {layer.token_grid(latent_size) for layer in plan.map_layers(layers, latent_size)}
+    grids = {plan.map_grid(layer, latent_size) for layer in plan.map_layers(layers, latent_size)}
     return sum(4 * batch * math.prod(grid) ** 2 for grid in grids)
 
 

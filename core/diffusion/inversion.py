@@ -235,7 +235,7 @@ class _Capture:
     def planned(cls, plan: CapturePlan, layers: tuple[Layer, ...], latent: torch.Tensor, steps: int) -> _Capture:
         size = (latent.shape[-2], latent.shape[-1])
         footprint = plan_footprint(plan, layers, latent.shape[0], size, steps)
-        recorder = MapRecorder(plan.map_layers(layers, size), size, plan.heads)
+        recorder = MapRecorder(plan.map_layers(layers, size), size, plan.heads, plan.most_tokens)
         return cls(plan, footprint, plan.source_layers(layers), recorder, plan.map_indices(steps), size)
 
     def _keeps_tokens(self, step: int) -> bool:

@@ -9,7 +9,7 @@ import torch
 from ..errors import InputError
 from ..options import check_choice
 from ..planes.guided_filter import box_mean, guided_filter
-from ..space.grid import Grid
+from ..space.grid import Grid, all_finite
 
 Combine = Literal["add", "subtract", "intersect", "replace", "soften"]
 
@@ -83,7 +83,7 @@ def check_mask(mask: torch.Tensor, image_size: tuple[int, int], batch: int, inpu
             f"{mask.shape[0]} masks for {batch} images.",
             "Use one mask for all, or one for each image.",
         )
-    if not torch.isfinite(mask).all():
+    if not all_finite(mask):
         raise InputError(input, "it holds NaN or infinite values.", "Check the node that made it.")
 
 

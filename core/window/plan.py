@@ -26,6 +26,10 @@ Context: TypeAlias = "Literal['auto', 'whole'] | int"
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in px of the picture."""
 
+FEATHER = 16
+"""px at the edited size over which an edit ends towards a border of the window inside the picture: what moves keeps at
+least so far from it, or it would end within."""
+
 SURROUNDINGS = 1 / 8
 """Of the model's side, at the edited size: what "auto" keeps round everything that moves."""
 
@@ -127,7 +131,8 @@ def plan_window(
         size: (height, width) of the picture, px.
         points: the drags; of a batch whose pictures have their own, one window holds all of them.
         native_px: side of the pictures that the model was trained on.
-        context: px of the picture round all that moves, or "auto"; "whole" takes the picture as it is.
+        context: px of the picture round all that moves (``FEATHER`` of the edited size at least), or "auto"; "whole"
+            takes the picture as it is.
         masks: each (B, h, w), what moves where it is known, at any size: it covers the whole picture.
 
     Returns:
@@ -230,7 +235,7 @@ def _at(scale: float, size: tuple[int, int], needed: Box, native_px: int, contex
     """The window at a scale, or None if what it has to hold is larger than the model's own area."""
     side = native_px / scale
     step = side / LATTICE
-    margin = SURROUNDINGS * side if context == "auto" else float(context)
+    margin = SURROUNDINGS * side if context == "auto" else max(float(context), FEATHER / scale)
     least = side if context == "auto" else SMALLEST / scale
     room = native_px**2 / scale**2
     spans = [

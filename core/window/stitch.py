@@ -19,10 +19,7 @@ from ..space.grid import Grid, check_image
 from .crop import Crop, shrunk
 from .enlarged import Part, enlarged
 from .moved import Layers, moved_layers, unmoved_layers
-from .plan import Window
-
-FEATHER = 16
-"""px at the edited size over which the edit ends towards a border of the window inside the picture."""
+from .plan import FEATHER, Window
 
 SAME = 0.02
 """Of a mask's area, how much of it may be otherwise in what moved, to be told by it at full size."""

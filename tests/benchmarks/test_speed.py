@@ -6,12 +6,13 @@ import json
 
 import pytest
 
-from benchmarks import phases, speed
+from benchmarks import beyond, phases, speed
 from core.model.layers import Layer
 from core.settings import EditSettings
 
 from . import made
 
+QUICK = EditSettings(steps=4, strength=0.5)
 
 def test_a_naive_capture_s_bytes_by_hand():
     layers = (Layer("a", "down", 0, 320, 8), Layer("b", "up", 1, 640, 4))
@@ -62,3 +63,24 @@ def test_region_and_field_are_timed_on_what_a_capture_would_give():
     assert image.shape == (1, 512, 512, 3) and len(points) == 3
     assert set(maps) == {(64, 64), (32, 32)}
     assert max(len(one[0]) for one in phases.drawn(2048, 0.15, 1)[2].values()) <= phases.LARGEST_TOKENS
+
+
+def test_the_table_of_large_pictures():
+    table = json.loads(json.dumps(beyond.table(made.toy_model().host, [(80, 120), (64, 64)], 64, QUICK)))
+    assert [row["image"] for row in table["rows"]] == [[64, 64], [120, 80]]
+    assert [row["edited"] is None for row in table["rows"]] == [True, False]
+    assert all(min(row[name] for name in ("seconds", "evaluations", "autoencoder")) > 0 for row in table["rows"])
+    assert [pixels for _, pixels in table["growing"]] == [120 * 80 / 64**2]
+    image, points = beyond.drawn(100, 140)
+    assert image.shape == (1, 100, 140, 3)
+    assert float((image[..., 0] > 0.6).float().mean()) == pytest.approx(0.1, abs=0.01)
+    assert float(image[0, int(points.pairs[0].handle[1] * 100), int(points.pairs[0].handle[0] * 140), 0]) > 0.6
+
+
+def test_what_is_wanted_of_large_pictures():
+    row = {"image": [4096, 4096], "seconds": 8.5, "bytes": 3 * 1024**3}
+    told = beyond.judged([row], [[3.9, 4.0], [4.1, 4.0]])
+    assert (told["seconds"]["met"], told["bytes"]["met"], told["no faster than the pixels"]) == (False, True, False)
+    assert beyond.judged([{**row, "seconds": 8.0}], [[4.0, 4.0]])["seconds"]["met"]
+    # Only of a picture of that size.
+    assert set(beyond.judged([{**row, "image": [2048, 2048]}], [])) == {"no faster than the pixels"}

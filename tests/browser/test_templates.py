@@ -42,7 +42,7 @@ _LAID_OUT = """() => app.graph.nodes.every((node) => {
 def test_templates_open_as_they_were_meant(comfy: ComfyPage):
     info = requests.get(f"{comfy.url}/object_info", timeout=120).json()
     vue = comfy.page.evaluate("LiteGraph.vueNodesMode")
-    assert len(PATHS) == 6
+    assert len(PATHS) == 7
     for path in PATHS:
         workflow = load_workflow(path)
         comfy.page.evaluate(_OPEN, workflow)

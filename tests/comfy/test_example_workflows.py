@@ -30,7 +30,7 @@ each_workflow = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.ste
 
 
 def test_there_are_some():
-    assert len(PATHS) >= 6
+    assert len(PATHS) >= 7
 
 
 @each_workflow
@@ -90,8 +90,11 @@ def test_thumbnail(path):
 def test_runs(path, client, g, object_info, pixels):
     """With the test's checkpoint, small copies of the pictures and few steps; its prompts are random numbers."""
     graph = to_prompt(load_workflow(path), object_info)
+    side = round(64 * enlarged_by(graph))
     for node_id, node in list(graph.items()):
         inputs = node["inputs"]
+        if node["class_type"] == "AttentionDragCrop":
+            inputs.update(size=64, window="10")
         if node["class_type"] == "CheckpointLoaderSimple":
             inputs["ckpt_name"] = CHECKPOINT
         elif node["class_type"] in ("LoadImage", "LoadImageMask"):
@@ -106,7 +109,49 @@ def test_runs(path, client, g, object_info, pixels):
     assert len(shown) >= 3
     for node_id in shown:
         images = pixels(run, node_id)
-        assert images.shape == (1, 64, 64, 3) and images.std() > 1
+        assert images.shape[0] == 1 and images.shape[-1] == 3 and images.std() > 1
+        # What a window looks like is as large as that.
+        source = graph[graph[node_id]["inputs"]["images"][0]]["class_type"]
+        if source == "AttentionDragCrop":
+            assert max(images.shape[1:3]) < side and images.shape[1] * images.shape[2] <= 1.05 * 64**2
+        else:
+            assert images.shape[1:3] == (side, side), source
+
+
+def enlarged_by(graph) -> float:
+    """How many times the demo picture's side the picture is that a template edits."""
+    factors = [graph[node_id]["inputs"]["scale_by"] for node_id in nodes_of_type(graph, "ImageScaleBy")]
+    return factors[0] if factors else 1.0
+
+
+def test_the_large_picture_keeps_all_but_the_window(client, g, object_info, base, pixels):
+    """Both of its branches: the chain and the blur."""
+    graph = to_prompt(load_workflow(FOLDER / "attentiondrag_large_picture.json"), object_info)
+    for node in graph.values():
+        inputs = node["inputs"]
+        if node["class_type"] == "CheckpointLoaderSimple":
+            inputs["ckpt_name"] = CHECKPOINT
+        elif node["class_type"] == "LoadImage":
+            with Image.open(FOLDER / inputs["image"]) as picture:
+                inputs["image"] = client.upload_image("small_large_picture.png", picture.resize((64, 64)))
+        elif node["class_type"] == "AttentionDragCrop":
+            inputs.update(size=64, window="10")
+        elif node["class_type"] == "AttentionDragInversion":
+            inputs.update(steps=6)
+    [scaled], stitches = nodes_of_type(graph, "ImageScaleBy"), nodes_of_type(graph, "AttentionDragStitch")
+    assert len(stitches) == 2
+    saved = {}
+    for node_id in (scaled, *stitches):
+        saved[node_id] = f"look_{node_id}"
+        inputs = {"images": [node_id, 0], "filename_prefix": "look"}
+        graph[saved[node_id]] = {"class_type": "SaveImage", "inputs": inputs}
+    run = client.run(graph)
+    source, *edits = (pixels(run, saved[node_id])[0] for node_id in (scaled, *stitches))
+    for edited in edits:
+        changed = (edited != source).any(-1)
+        rows, columns = np.nonzero(changed)
+        assert 0.01 < changed.mean() < 0.8
+        assert not changed[:, -8:].any(), "right of the window"
 
 
 def test_points_are_those_the_nodes_read():
@@ -201,7 +246,9 @@ def test_runs_as_it_is_on_the_demo_checkpoint(name, client, base, object_info):
     run = client.run(graph, seconds=1800)
     [saved] = nodes_of_type(graph, "SaveImage")
     with Image.open(FOLDER / "attentiondrag_demo.png") as picture:
-        source = np.asarray(picture.convert("RGB")).astype(int)
+        picture = picture.convert("RGB")
+        side = round(picture.width * enlarged_by(graph))
+        source = np.asarray(picture.resize((side, side), Image.Resampling.LANCZOS)).astype(int)
     edited = np.asarray(client.image(run, saved).convert("RGB")).astype(int)
     assert edited.shape == source.shape
     changed = abs(edited - source).max(-1) > 8

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import re
+from fractions import Fraction
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.memory import layers_of
 from core.attention import maps as recording
 from core.attention import plan as planning
 from core.attention.maps import MapRecorder, add_attention
 from core.attention.plan import CapturePlan, plan_footprint
+from core.attention.pooling import Pooling, pooled_grid
 from core.attention.together import Together
 from core.attention.tokens import TokenRecorder, to_storage
 from core.diffusion.inversion import invert
 from core.errors import InputError
+from core.families import SD1, SDXL
 from core.model.layers import Layer
 from tests.core.toy_unet import LAYERS, Spy, ToyUNet, latent, sigmas
 
@@ -69,6 +73,61 @@ def test_half_precision_projections_are_multiplied_in_float32(dtype):
     total = torch.zeros(1, 20, 20)
     add_attention(total, query, key, 1, "mean")
     assert torch.allclose(total.double(), dense(query, key, 1)[:, 0], atol=1e-4)
+
+
+def pooled_by_hand(attention: torch.Tensor, fine: tuple[int, int], coarse: tuple[int, int]) -> torch.Tensor:
+    """A dense map (B, N, N) float64, token by token: the sum over what is looked at, the mean over what looks."""
+    height, width = fine
+
+    def overlap(token: int, part: int, length: int, parts: int) -> Fraction:
+        first, last = max(Fraction(token, length), Fraction(part, parts)), min(
+            Fraction(token + 1, length), Fraction(part + 1, parts)
+        )
+        return max(last - first, Fraction(0)) * length
+
+    inside = torch.zeros(math.prod(coarse), height * width, dtype=torch.float64)
+    for part in range(math.prod(coarse)):
+        for token in range(height * width):
+            down = overlap(token // width, part // coarse[1], height, coarse[0])
+            across = overlap(token % width, part % coarse[1], width, coarse[1])
+            inside[part, token] = float(down * across)
+    looking = inside / inside.sum(1, keepdim=True)
+    return looking @ attention.double() @ inside.T
+
+
+@pytest.mark.parametrize("merge", ["mean", "max"])
+@pytest.mark.parametrize(
+    ("fine", "coarse"), [((5, 7), (4, 6)), ((6, 4), (3, 2)), ((9, 3), (5, 3)), ((4, 4), (1, 1)), ((1, 12), (1, 5))]
+)
+@pytest.mark.parametrize("block", [1, 700, 3000, 2**30])
+def test_a_pooled_map_is_the_dense_one_pooled(monkeypatch, merge, fine, coarse, block):
+    """Blocks of a row, of less than a row of the grid, of some and of all."""
+    monkeypatch.setattr(recording, "ROW_BLOCK_BYTES", block)
+    count, parts = math.prod(fine), math.prod(coarse)
+    query, key = 2 * normal(2, count, 10), 2 * normal(2, count, 10, seed=1)
+    before = normal(2, parts, parts, seed=2).abs()
+    total = before.clone()
+    add_attention(total, query, key, 2, merge, Pooling(fine, coarse))
+    whole = dense(query, key, 2)
+    whole = whole.mean(1) if merge == "mean" else whole.amax(1)
+    expected = pooled_by_hand(whole, fine, coarse)
+    assert torch.allclose(total.double(), before.double() + expected, atol=1e-5)
+    assert torch.allclose(Pooling(fine, coarse)(whole), expected, atol=1e-6)
+    if merge == "mean":
+        assert torch.allclose(expected.sum(-1), torch.ones(2, parts, dtype=torch.float64))
+
+
+@given(st.integers(1, 600), st.integers(1, 600), st.integers(1, 5000))
+def test_a_grid_is_pooled_to_no_more_than_it_has_to_be(height, width, most):
+    rows, columns = pooled_grid((height, width), most)
+    if height * width <= most:
+        assert (rows, columns) == (height, width)
+        return
+    assert 1 <= rows <= height and 1 <= columns <= width and rows * columns <= most
+    # A row and a column more are too many, or out of proportion.
+    assert (rows + 1) * (columns + 1) > most or min(rows, columns) == 1
+    if min(rows, columns) > 1:
+        assert rows / height == pytest.approx(columns / width, abs=1 / min(height, width))
 
 
 class Sizes(TorchDispatchMode):
@@ -202,6 +261,25 @@ def test_together_asks_each_and_takes_the_first_change():
     assert Together(first).tokens(layer, tensor, None) is None
 
 
+def test_an_inversions_finer_grids_are_pooled_and_none_is_left_out(monkeypatch):
+    monkeypatch.setattr(planning, "MAX_AUTO_TOKENS", 25)
+    monkeypatch.setattr(planning, "MIN_AUTO_TOKENS", 1)
+    size = (6, 7)
+    spy = Spy(ToyUNet())
+    plan = CapturePlan(map_steps=2)
+    kept = invert(spy, latent(2, size), sigmas(5), plan)
+    assert set(kept.maps) == {(4, 5), (3, 4), (2, 2)}
+    maps = [
+        dense(*spy.calls[index]["projections"][layer.name], layer.heads).mean(1)
+        for index in plan.map_indices(5)
+        for layer in LAYERS
+        if layer.level == 0
+    ]
+    expected = pooled_by_hand(torch.stack(maps).mean(0), size, (4, 5))
+    assert torch.allclose(kept.maps[4, 5].double(), expected, atol=1e-3)
+    assert size_of(kept.maps) * 2 == kept.footprint.maps
+
+
 def test_recorded_maps_of_a_unet_are_dense_attention_of_its_projections():
     """End to end through an inversion: the chosen steps, all layers of a grid, nothing else."""
     size = (7, 6)
@@ -248,6 +326,43 @@ def test_auto_keeps_the_tokens_of_as_many_steps_as_fit():
     assert footprint.total + per_step > 100 * MIB
     nothing = plan_footprint(CapturePlan(budget_mb=65), layers, 1, (64, 64), 50)
     assert (nothing.kept_steps, nothing.tokens, nothing.storage) == (0, 0, "recompute")
+
+
+def test_a_picture_a_little_larger_than_the_models_own_is_read_as_finely():
+    """SD 1.5 at 520 px: 65 x 65 tokens were left out, and 33 x 33 the finest."""
+    for side in (512, 520, 768, 1024, 2048):
+        size = (side // 8, side // 8)
+        layers = layers_of(SD1)
+        grids = {CapturePlan().map_grid(layer, size) for layer in CapturePlan().map_layers(layers, size)}
+        assert max(grids) == (64, 64) and len(grids) > 1
+        assert plan_footprint(CapturePlan(), layers, 1, size, 38).maps <= 4 * (4096**2 + 4096**2 + 1024**2)
+
+
+@pytest.mark.parametrize("family", [SD1, SDXL], ids=["SD 1.5", "SDXL"])
+def test_a_picture_a_little_larger_keeps_keys_and_values_of_nearly_as_many_steps(family):
+    def kept(side: int) -> int:
+        footprint = plan_footprint(CapturePlan(), layers_of(family), 1, (side // 8, side // 8), 20)
+        assert footprint.total <= CapturePlan().budget_mb * MIB
+        return footprint.kept_steps
+
+    own = kept(family.native_px)
+    assert own > 1
+    for side in range(family.native_px, family.native_px * 3 // 2, 8):
+        assert own * (family.native_px / side) ** 2 - 1 <= kept(side) <= own
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(8, 1024), st.integers(8, 1024), st.integers(1, 4), st.booleans())
+def test_no_maps_are_larger_than_the_budget_whatever_the_picture(height, width, batch, chosen):
+    """Up to 8192 px whole: read automatically they fit; of a chosen grid that doesn't, the message names a picture."""
+    plan, layers = CapturePlan(levels=(0,) if chosen else ()), layers_of(SD1)
+    try:
+        footprint = plan_footprint(plan, layers, batch, (height, width), 38)
+    except InputError as error:
+        assert chosen and error.input == "budget_mb"
+        columns, rows = (int(side) // 8 for side in re.search(r"at most (\d+)x(\d+) px", error.mend).groups())
+        footprint = plan_footprint(plan, layers, batch, (rows, columns), 38)
+    assert footprint.total <= plan.budget_mb * MIB
 
 
 @pytest.mark.parametrize("storage", ["off", "recompute"])
@@ -335,23 +450,26 @@ def test_sides_and_levels_choose_the_layers():
     assert CapturePlan(storage="off").source_layers(LAYERS) == ()
 
 
-def test_automatic_levels_leave_out_grids_that_are_too_large_or_too_small(monkeypatch):
+def test_automatic_levels_leave_out_grids_that_are_too_small_and_pool_those_that_are_too_large(monkeypatch):
     plan = CapturePlan(sides=())
 
-    def levels(side: int) -> set[int]:
-        return {layer.level for layer in plan.map_layers(LAYERS, (side, side))}
+    def grids(side: int, plan: CapturePlan = plan) -> dict[int, tuple[int, int]]:
+        size = (side, side)
+        return {layer.level: plan.map_grid(layer, size) for layer in plan.map_layers(LAYERS, size)}
 
     monkeypatch.setattr(planning, "MIN_AUTO_TOKENS", 1)
     monkeypatch.setattr(planning, "MAX_AUTO_TOKENS", 20)
-    assert levels(8) == {1, 2}
-    # Where even the coarsest is larger, it is taken all the same.
-    assert levels(32) == {2}
+    assert grids(8) == {0: (4, 4), 1: (4, 4), 2: (2, 2)}
+    # Even the coarsest is larger.
+    assert grids(32) == dict.fromkeys(range(3), (4, 4))
+    # What was chosen is read as it is.
+    assert grids(8, CapturePlan(levels=(0, 2))) == {0: (8, 8), 2: (2, 2)}
     monkeypatch.setattr(planning, "MAX_AUTO_TOKENS", 4096)
-    assert levels(8) == {0, 1, 2}
+    assert grids(8) == {0: (8, 8), 1: (4, 4), 2: (2, 2)}
     monkeypatch.setattr(planning, "MIN_AUTO_TOKENS", 16)
-    assert levels(8) == {0, 1}
+    assert grids(8) == {0: (8, 8), 1: (4, 4)}
     # Where even the finest is smaller, it is taken, alone.
-    assert levels(3) == {0}
+    assert grids(3) == {0: (3, 3)}
 
 
 def test_a_choice_of_no_layer_says_what_there_is():

@@ -185,6 +185,25 @@ def test_context_in_px():
     assert plan_window((4096, 4096), drags, 512, "whole") == Window.whole(4096, 4096)
 
 
+@pytest.mark.parametrize("size", [(8192, 8192), (8192, 1024), (1024, 8192), (300, 2400)])
+@pytest.mark.parametrize("native", [256, 512, 1024])
+def test_the_largest_pictures_and_strips_of_one_to_eight_are_planned(size, native):
+    """A thing of a tenth of the picture, and a drag from one end of it to the other."""
+    height, width = size
+    side = math.sqrt(0.1 * height * width)
+    down, across = min(side / height, 0.8), min(side / width, 0.8)
+    mask = box(80, 80, 0.1, 0.1, 0.1 + down, 0.1 + across)
+    for target in ((0.12, 0.12), (0.9, 0.9)):
+        drags = make_points([((0.11, 0.11), target)])
+        window = plan_window(size, drags, native, masks=[mask])
+        rows, columns = window.edited
+        # To the sides' rounding, and to a shape that a U-Net of four halvings takes.
+        assert rows * columns <= native**2 * 1.02 + 64 * (rows + columns) / 8 and min(rows, columns) >= 24
+        assert window.left <= 0.1 * width and window.left + window.width >= (0.1 + across) * width
+        inside = points_in(window, drags).pairs[0]
+        assert all(0 <= value <= 1 for value in (*inside.handle, *inside.target))
+
+
 def test_contexts_as_they_are_typed():
     assert [read_context(text) for text in ("auto", " whole ", "64", "64 px")] == ["auto", "whole", 64, 64]
     for bad, word in (("near", "near"), ("-3", "-3"), ("1.5", "1.5"), ("", "''")):

@@ -14,7 +14,9 @@ from core.errors import InputError
 from core.fill.background import FillSettings
 from core.region.found import ElementSettings
 from core.settings import EditSettings
+from core.space.grid import Grid
 from core.space.points import DragPoints, make_points
+from core.window.plan import SMALLEST
 from core.windowed import WindowedResult, edit_anywhere
 from tests.core import toy_unet
 from tests.core.builders import uniform
@@ -155,6 +157,45 @@ def test_a_target_outside_of_the_picture_and_a_handle_in_the_corner():
     assert float(gone.image[:, 110:130, 130:150].mean()) < 0.5
     corner = edit_anywhere(toy_unet.host(), image, make_points([((0.0, 1.0), (0.1, 0.9))]), NATIVE, settings=FEW)
     assert torch.isfinite(corner.image).all()
+
+
+@pytest.mark.parametrize("context", [0, 8])
+def test_a_window_of_few_px_round_what_moves(context):
+    """Smaller than a U-Net takes: it is as large as that, and the edit is right."""
+    image = picture(size=8)
+    host = spied()
+    result = edit_anywhere(host, image, by(16, 0, 124, 104), NATIVE, context, HELD, square(8))
+    window = result.window
+    assert window.scale == 1 and SMALLEST <= min(window.size) and max(window.size) <= NATIVE
+    assert {call["x"].shape[-2:] for call in host.denoiser.calls} == {Grid.padded(*window.edited).latent_size}
+    arrived, there = result.image[:, 101:107, 137:143], image[:, 101:107, 121:127]
+    assert float((arrived - there).abs().mean()) < 0.05
+    assert float(result.image[:, 101:107, 121:127].mean()) < 0.45
+
+
+@pytest.mark.parametrize("context", ["auto", 8])
+def test_a_mask_larger_than_a_window_at_the_pictures_own_size(context):
+    """All of it is in the window, which is edited smaller, and all of it moves."""
+    image = picture(size=150)
+    result = edit_anywhere(toy_unet.host(), image, by(60, 20, 190, 170), NATIVE, context, HELD, square(150))
+    window = result.window
+    assert window.scale < 0.6 and window.height * window.width > NATIVE**2
+    assert window.left <= 120 and window.left + window.width >= 330 and window.top <= 100
+    arrived, there = result.image[:, 130:260, 190:320], image[:, 110:240, 130:260]
+    assert float((arrived - there).abs().mean()) < 0.03
+
+
+def test_a_picture_of_one_to_eight():
+    image = 0.2 + 0.2 * uniform(1, 60, 480, 3, seed=3)
+    mask = torch.zeros(1, 60, 480)
+    mask[:, 20:40, 100:120] = 1
+    image[:, 20:40, 100:120] += 0.5
+    for dx in (20, 300):
+        drags = make_points([((110 / 480, 0.5), ((110 + dx) / 480, 0.5))])
+        result = edit_anywhere(toy_unet.host(), image, drags, NATIVE, settings=HELD, mask=mask)
+        arrived = result.image[:, 24:36, 104 + dx : 116 + dx]
+        assert float((arrived - image[:, 24:36, 104:116]).abs().mean()) < 0.05
+        assert torch.equal(result.image[result.shown == 0], image[result.shown == 0])
 
 
 def test_a_clean_plate_shows_in_the_window():

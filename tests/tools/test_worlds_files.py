@@ -212,7 +212,7 @@ def test_anchors_stay_and_spread() -> None:
 def test_pairs_go_on_and_note_broken_seeds(arrays: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def make(family, part, seed, library, size, samples):
+    def make(family, part, seed, library, size, samples, subdivisions):
         asked.append(seed)
         if seed == 1:
             raise pairs.StageError("no room")
@@ -241,10 +241,11 @@ def test_two_processes_share_pairs(arrays: dict, tmp_path: Path, monkeypatch: py
     counts: list[tuple[int, int]] = []
 
     def render(number: int) -> None:
-        counts.append(pairs.render_pairs(tmp_path, "test", ["slide"], 4, 0, None, 64, 8, Share(number, 2)))
+        counts.append(pairs.render_pairs(tmp_path, "test", ["slide"], 4, 0, None, 64, 8, Share(number, 2), 2))
 
-    def make(family, part, seed, library, size, samples):
+    def make(family, part, seed, library, size, samples, subdivisions):
         asked.append(seed)
+        assert subdivisions == 2
         if seed == 0:
             render(1)
         if seed == 2:

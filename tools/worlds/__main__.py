@@ -30,6 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--size", type=int, default=256, help="pixels a side")
     parser.add_argument("--samples", type=int, help="a pixel, then denoised; 64 for pairs, 8 for pictures, else 16")
+    parser.add_argument(
+        "--subdivisions", type=int, choices=range(1, 9), metavar="N",
+        help="N x N rays a pixel that pairs' masks are drawn by; 4 if not told, 2 do at 1024 px",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
         "--cache", type=Path, default=renderer.cache_folder(), help="of the package and what is read from it"

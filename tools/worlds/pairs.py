@@ -203,8 +203,10 @@ def _share(point: tuple[float, float], size: int) -> list[float]:
 
 def render_pairs(out: Path, part: str, families: list[str] | None, per_family: int, first: int,
                  library: Library | None, size: int, samples: int,
-                 share: Share = ALONE) -> tuple[int, int]:  # fmt: skip
+                 share: Share = ALONE, subdivisions: int = SUBDIVISIONS) -> tuple[int, int]:  # fmt: skip
     """``per_family`` scene folders ``out/FAMILY_SEED`` of every family; those that are there are kept.
+
+    Masks are drawn by ``subdivisions`` x ``subdivisions`` rays a pixel, which at 1024 px take most of the time.
 
     A seed that fails is noted in ``out/broken.jsonl`` and the next one takes its place. Of several processes each
     takes what none has begun. Returns how many this one made and how many failed.
@@ -233,7 +235,7 @@ def render_pairs(out: Path, part: str, families: list[str] | None, per_family: i
             else:
                 began = time.perf_counter()
                 try:
-                    arrays, pairs, meta = make_pair(family, part, seed, library, size, samples)
+                    arrays, pairs, meta = make_pair(family, part, seed, library, size, samples, subdivisions)
                 except (ValueError, RuntimeError, np.linalg.LinAlgError) as error:
                     failed += 1
                     row = {"family": family, "seed": seed, "error": f"{type(error).__name__}: {error}"}

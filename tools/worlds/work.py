@@ -43,8 +43,9 @@ def render(share: Share, args: argparse.Namespace) -> tuple[int, int]:
         return render_cutouts(
             args.out, args.split, args.seed, args.cutouts, library, args.size, args.samples or 16, share
         )
-    from .pairs import render_pairs
+    from .pairs import SUBDIVISIONS, render_pairs
 
     return render_pairs(
-        args.out, args.split, args.families, args.per_family, args.seed, library, args.size, args.samples or 64, share
+        args.out, args.split, args.families, args.per_family, args.seed, library, args.size, args.samples or 64, share,
+        args.subdivisions or SUBDIVISIONS,
     )

@@ -10,7 +10,7 @@ from ...diffusion.schedule import sampling_sigmas as noise_levels
 from ...diffusion.schedule import timesteps
 from ...errors import InputError
 from ...families import Schedule
-from ...space.grid import check_image
+from ...space.grid import all_finite, check_image
 from .family import is_distilled
 from .layers import check_invertible, context_width
 
@@ -93,7 +93,7 @@ def check_vae(result: torch.Tensor, what: str) -> torch.Tensor:
 
 def check_decoded(image: torch.Tensor, input: str) -> None:
     """``space.grid.check_image`` of what a VAE decoded, whose usual fault is the VAE's."""
-    if image.numel() and not torch.isfinite(image).all():
+    if image.numel() and not all_finite(image):
         raise InputError(
             input,
             f"it holds NaN or infinite values: the VAE that decoded it {OVERFLOWS}",
