@@ -76,8 +76,8 @@ class AttentionDragApply(io.ComfyNode):
                     default=DEFAULTS.fill.method,
                     tooltip="How the background is continued over what the element leaves, with image and VAE linked: "
                     "'smooth' and 'curved' for plain and shaded grounds, 'patches' for textures and patterns; 'auto' "
-                    "tries them on known parts of the picture. 'attention' is the published way: in the latent, the "
-                    "mean of what the hole's own attention looks at.",
+                    "tries them round the hole and gives each the ground's own grain. 'attention' is the published "
+                    "way: in the latent, the mean of what the hole's own attention looks at.",
                 ),
                 io.Image.Input(
                     "image",

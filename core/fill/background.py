@@ -29,7 +29,7 @@ class FillSettings:
         space: where the background is continued, in the picture's "pixels" (then encoded: no trace of the object's
             colours is left, and one more encoding is paid) or in the "latent" (smoothly).
         method: how it is continued in the picture: "smooth", "curved", "patches", or "auto", the one that does best on
-            copies of the hole cut out elsewhere in the same picture (``fill.trial``). "attention" fills the latent with
+            what surrounds the hole, with the grain of "patches" (``fill.trial``). "attention" fills the latent with
             what the hole's attention looks at, whatever ``space`` (``fill.semantic``).
         hole_margin: px round the element that are not read as background (rounded up to whole cells in the latent):
             the autoencoder, or antialiasing and shadow, let an object's colours bleed into what is next to it.

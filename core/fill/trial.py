@@ -1,7 +1,10 @@
-"""Which continuation suits a picture: tried on known parts of it.
+"""Which continuation suits a picture: tried on what surrounds the hole.
 
-Copies of the hole, shifted to where the picture is known, are cut out as well and filled by each method at a small
-size. What was there is known, so the errors can be compared. The method with the least fills the hole.
+The hole is made wider, and filled by each method at a small size. What was there is known, so they can be compared: by
+how far colours are off in the mean of a few pixels. Single pixels of a texture nobody can foretell, and an error that
+counts them prefers a blur to any texture.
+
+Texture is not at stake: what fills the hole has that of ``patches``, whichever method gives it its shape (``grain``).
 """
 
 from __future__ import annotations
@@ -10,12 +13,15 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 
 from ..planes.morphology import dilate
 from .biharmonic import biharmonic
+from .grain import grained
 from .harmonic import harmonic
-from .patches import patches
+from .patches import patches, textured
 from .pyramid import halved
+from .texture import CHANNELS, texture
 
 Method = Literal["smooth", "curved", "patches"]
 Filling = Literal["auto", "smooth", "curved", "patches"]
@@ -29,20 +35,18 @@ METHODS: dict[Method, Callable[..., torch.Tensor]] = {
 TRIAL_SIDE = 128
 """Largest shorter side of the picture at which methods are tried."""
 
-TRIAL_SEARCHED = 64 * 64
-"""As ``patches.SEARCHED``, in trials: a quarter of the time, and the choice is hardly another."""
+RIM = 5
+"""Pixels of that size round the hole that are filled as well, to compare."""
 
-COPIES = 2
-"""Cut-out copies of the hole, at most."""
+GRAIN = 1
+"""Colours are compared by their means within so many pixels."""
 
-LEAST_COPY = 0.25
-"""Share of the hole's size that a copy must have of known pixels to tell anything."""
+CLEARLY = 0.5
+"""Share of the smooth continuation's error that the curved one's must stay below: smooth is never badly wrong far from
+the rim, where nothing can be compared."""
 
-CLEARLY = 0.9
-"""Share of the smooth continuation's error that another's must stay below: smooth is never badly wrong."""
-
-_REACH = (-1.3, -0.87, -0.43, 0.0, 0.43, 0.87, 1.3)
-_GAP = 4
+TRUSTED = 1.3
+"""So much of the better of the other two's error patches may be off: they alone keep edges."""
 
 
 def continued(planes: torch.Tensor, hole: torch.Tensor, method: Filling = "auto") -> torch.Tensor:
@@ -51,8 +55,8 @@ def continued(planes: torch.Tensor, hole: torch.Tensor, method: Filling = "auto"
     Args:
         planes: (B, C, h, w) float32 in 0..1.
         hole: (B, h, w) bool, cells to fill; nothing is read from them.
-        method: "smooth" (``harmonic``), "curved" (``biharmonic``), "patches", or "auto": what does best on copies of
-            the hole elsewhere in the same picture, image by image.
+        method: "smooth" (``harmonic``), "curved" (``biharmonic``), "patches", or "auto": what does best on the
+            hole's surroundings, image by image, with the grain of "patches" (``grained``).
 
     Returns:
         (B, C, h, w); cells outside the hole unchanged. Values that aren't finite are not read.
@@ -65,75 +69,56 @@ def continued(planes: torch.Tensor, hole: torch.Tensor, method: Filling = "auto"
         one, gap = planes[index : index + 1], unread[index : index + 1]
         known = one.masked_fill(gap[:, None], 0)
         chosen = best_method(known, gap) if method == "auto" else method
-        filled.append(METHODS[chosen](known, gap))
+        own = METHODS[chosen](known, gap)
+        if method == "auto" and chosen != "patches":
+            own = grained(own, patches(known, gap), gap)
+        filled.append(own)
     return torch.where(hole[:, None], torch.cat(filled), planes)
 
 
 def best_method(planes: torch.Tensor, hole: torch.Tensor) -> Method:
-    """The method that fills copies of the hole with the least squared error; "smooth" where none can be made.
+    """The method whose colours are nearest to what surrounds the hole (``errors``); "smooth" where nothing is known.
+
+    Args:
+        planes: (1, C, h, w) float32 in 0..1.
+        hole: (1, h, w) bool.
+    """
+    found = errors(planes, hole)
+    if not found:
+        return "smooth"
+    shape: Method = "curved" if found["curved"] < CLEARLY * found["smooth"] else "smooth"
+    return "patches" if found["patches"] < TRUSTED * found[shape] else shape
+
+
+def errors(planes: torch.Tensor, hole: torch.Tensor) -> dict[Method, float]:
+    """Mean squared error of each method's colours, but for grain, round the hole; nothing where that isn't known.
 
     Args:
         planes: (1, C, h, w) float32 in 0..1.
         hole: (1, h, w) bool.
     """
     if not bool(hole.any()):
-        return "smooth"
-    while min(planes.shape[-2:]) > TRIAL_SIDE:
-        planes, hole = halved(planes, hole)
-    copies = _copies(hole[0])
-    if copies is None:
-        return "smooth"
-    unknown = hole | copies
-    errors: dict[Method, float] = {}
-    for name, fill in METHODS.items():
-        options = {"searched": TRIAL_SEARCHED} if name == "patches" else {}
-        difference = (fill(planes, unknown, **options) - planes)[0][:, copies[0]]
-        errors[name] = float(difference.square().mean())
-    best = min(errors, key=errors.__getitem__)
-    return best if errors[best] < CLEARLY * errors["smooth"] else "smooth"
+        return {}
+    # The texture is the full picture's, which the small one does not show.
+    seen = torch.cat([planes.masked_fill(hole[:, None], 0), texture(planes, hole)], 1)
+    while min(seen.shape[-2:]) > TRIAL_SIDE:
+        seen, hole = halved(seen, hole)
+    unknown = dilate(hole.float(), RIM) > 0
+    rim = unknown & ~hole
+    if not bool(rim.any()) or bool(unknown.all()):
+        return {}
+    known = seen.masked_fill(unknown[:, None], 0)
+    colours = known[:, :-CHANNELS]
+    filled: dict[Method, torch.Tensor] = {
+        "smooth": harmonic(colours, unknown),
+        "curved": biharmonic(colours, unknown),
+        "patches": textured(known, unknown)[:, :-CHANNELS],
+    }
+    return {name: _error(one - seen[:, :-CHANNELS], rim) for name, one in filled.items()}
 
 
-def _copies(hole: torch.Tensor) -> torch.Tensor | None:
-    """(1, h, w) bool: shifted copies of a hole (h, w), clear of it and of each other; None where there is no room."""
-    height, width = hole.shape
-    where = hole.nonzero()
-    if not len(where):
-        return None
-    extent = (where.amax(0) - where.amin(0) + 1).tolist()
-    taken = _near(hole)
-    candidates = []
-    for share_y in _REACH:
-        for share_x in _REACH:
-            dy, dx = round(share_y * extent[0]), round(share_x * extent[1])
-            shifted = _shifted(hole, dy, dx)
-            size = float((shifted & ~taken).sum()) / len(where)
-            # Near copies see what the hole sees.
-            candidates.append((size - 0.1 * (share_y**2 + share_x**2) ** 0.5, dy, dx, shifted))
-    candidates.sort(key=lambda one: (-one[0], one[1], one[2]))
-    chosen = torch.zeros_like(hole)
-    count = 0
-    for worth, _, _, shifted in candidates:
-        if worth < LEAST_COPY or count == COPIES:
-            break
-        copy = shifted & ~_near(hole)
-        if bool((copy & _near(chosen)).any()):
-            continue
-        chosen |= copy
-        count += 1
-    return chosen[None] if count else None
-
-
-def _near(mask: torch.Tensor) -> torch.Tensor:
-    return dilate(mask[None].float(), _GAP)[0] > 0
-
-
-def _shifted(mask: torch.Tensor, dy: int, dx: int) -> torch.Tensor:
-    """The mask moved by whole pixels; what leaves the picture is lost."""
-    height, width = mask.shape
-    moved = torch.zeros_like(mask)
-    if abs(dy) >= height or abs(dx) >= width:
-        return moved
-    moved[max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)] = mask[
-        max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)
-    ]
-    return moved
+def _error(off: torch.Tensor, where: torch.Tensor) -> float:
+    """Mean square of a difference (1, C, h, w) over a mask (1, h, w) bool, but for its grain."""
+    inside = where[:, None].to(off.dtype)
+    summed, share = (F.avg_pool2d(one, 2 * GRAIN + 1, 1, GRAIN) for one in (off * inside, inside))
+    return float((summed / share.clamp_min(1e-6))[0][:, where[0]].square().mean())

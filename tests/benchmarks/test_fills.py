@@ -35,6 +35,8 @@ def test_tiles_need_patches_and_the_trial_finds_out(written):
     row = written["scenes"]["b"]
     assert row["chosen"] == "patches"
     assert row["auto"] == row["best"] == row["patches"] > row["smooth"] + 10
+    assert abs(row["auto_slopes"]) < 0.1 and row["smooth_slopes"] < -1
+    assert abs(written["scenes"]["a"]["auto_slopes"]) < 0.1
     assert written["backgrounds"]["tiles"]["auto"]["n"] == 1
     assert written["methods"]["auto"]["mean"] == pytest.approx(np.mean([row["auto"], written["scenes"]["a"]["auto"]]))
 
