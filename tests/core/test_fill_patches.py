@@ -221,3 +221,9 @@ def test_values_that_are_not_finite_stay_where_they_are(method):
     got = continued(planes, HOLE, method)
     assert torch.isfinite(got[:, :, HOLE[0]]).all()
     assert torch.equal(got.isnan(), planes.isnan())
+
+
+@pytest.mark.parametrize("method", ["auto", "patches", "curved", "smooth"])
+def test_a_picture_that_is_all_hole_is_continued_by_finite_values(method):
+    filled = continued(torch.rand(1, 3, 32, 32), torch.ones(1, 32, 32, dtype=torch.bool), method)
+    assert filled.isfinite().all() and filled.min() >= 0 and filled.max() <= 1
