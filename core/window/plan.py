@@ -235,7 +235,10 @@ def _at(scale: float, size: tuple[int, int], needed: Box, native_px: int, contex
     """The window at a scale, or None if what it has to hold is larger than the model's own area."""
     side = native_px / scale
     step = side / LATTICE
-    margin = SURROUNDINGS * side if context == "auto" else max(float(context), FEATHER / scale)
+    margin = SURROUNDINGS * side
+    if context != "auto":
+        # No more than "auto" keeps, were a model's own size as small as that.
+        margin = max(float(context), min(FEATHER / scale, margin))
     least = side if context == "auto" else SMALLEST / scale
     room = native_px**2 / scale**2
     spans = [
