@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from .bounds import within_known
 from .harmonic import harmonic
 from .pyramid import halved
 from .texture import texture
@@ -43,8 +44,4 @@ def grained(shape: torch.Tensor, grain: torch.Tensor, hole: torch.Tensor) -> tor
     off = F.interpolate(off / share.clamp_min(1e-6), size=hole.shape[-2:], mode="bilinear", align_corners=False)
     # No more than the ground has: where it is smooth, what patches leave is where they met.
     most = STRONGEST * harmonic(texture(grain, hole), hole).sum(1, keepdim=True)
-    unread = hole[:, None]
-    low = grain.masked_fill(unread, float("inf")).amin((-2, -1), keepdim=True)
-    high = grain.masked_fill(unread, float("-inf")).amax((-2, -1), keepdim=True)
-    filled = shape + (grain - shape - off).clamp(-most, most)
-    return torch.where(unread, filled.clamp(low, high), grain)
+    return within_known(shape + (grain - shape - off).clamp(-most, most), grain, hole)

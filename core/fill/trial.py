@@ -70,8 +70,7 @@ def continued(planes: torch.Tensor, hole: torch.Tensor, method: Filling = "auto"
         known = one.masked_fill(gap[:, None], 0)
         chosen = best_method(known, gap) if method == "auto" else method
         own = METHODS[chosen](known, gap)
-        # A picture of which nothing is known has no grain.
-        if method == "auto" and chosen != "patches" and not bool(gap.all()):
+        if method == "auto" and chosen != "patches":
             own = grained(own, patches(known, gap), gap)
         filled.append(own)
     return torch.where(hole[:, None], torch.cat(filled), planes)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ..planes.morphology import dilate
+from .bounds import within_known
 from .harmonic import harmonic
 
 RADIUS = 3
@@ -103,7 +104,4 @@ def levelled(known: torch.Tensor, hole: torch.Tensor, current: torch.Tensor, fou
     ring = (near & ~hole)[:, None].to(known.dtype)
     off, share = (F.avg_pool2d(one, 2 * RADIUS + 1, 1, RADIUS) for one in ((known - votes) * ring, ring))
     off = harmonic(off / share.clamp_min(1e-6) * (share > 0), hole)
-    inside = hole[:, None]
-    low = known.masked_fill(inside, float("inf")).amin((-2, -1), keepdim=True)
-    high = known.masked_fill(inside, float("-inf")).amax((-2, -1), keepdim=True)
-    return torch.where(inside, (votes + off).clamp(low, high), known)
+    return within_known(votes + off, known, hole)
