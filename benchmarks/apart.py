@@ -30,7 +30,8 @@ from core.space.points import DragPoints, make_points
 from core.windowed import WindowedResult, edit_anywhere
 
 from .arguments import add_model_arguments, load_model, set_threads
-from .large import CHANGED, handle_of, pictures_in, psnr, square, tensor
+from .large import CHANGED, psnr
+from .large_scenes import handle_of, pictures_in, square, tensor
 from .model import Model
 from .report import interval
 

@@ -3,12 +3,14 @@
     python -m benchmarks.large --worlds DIR                     # of tools.worlds, rendered at 1024 px
     python -m benchmarks.large --composed CUTOUTS PHOTOGRAPHS   # objects with alpha at two places of photographs
 
-Each scene is edited twice with what moves given as a mask: in its window and stitched back (``window``), and as a whole
-at the model's size, scaled up by Lanczos, the outside of the edit the source's own (``small``). Printed as JSON, means
-over the scenes with 95 % bootstrap intervals over them (``benchmarks.report.interval``):
+Each scene is edited with what moves given as a mask: in its window and stitched back (``window``), and as a whole at
+the model's size, scaled up by Lanczos, the outside of the edit the source's own (``small``). Both once where the drags
+take it and once by the scene's true flow (``true window``, ``true small``): a drag doesn't say all of a movement, and
+what lies beside the truth is wrong in any detail. Printed as JSON, means over the scenes with 95 % bootstrap intervals
+over them (``benchmarks.report.interval``):
 
 - ``moved``, ``changes``: peak signal-to-noise ratios in dB where what moved arrives and where the truth differs from
-  the source, of either, and ``better``: the window's less the other's on the same scenes.
+  the source, and ``better``, ``true better``: the window's less the other's on the same scenes.
 - ``border``: mean absolute error within 16 px of the window's borders in the picture, to their inside: that of the
   edit, that of the source there (``source``), and that of the source within 16 px to their outside (``outside``), in
   levels of 255; and the ratios of the sums. Rendered pictures have grain, so the source's error is never 0.
@@ -21,121 +23,33 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
+from core import edit as stations
 from core.edit import edit
 from core.families import DEMO
 from core.hosts.direct import DirectHost
-from core.space.points import DragPoints, make_points
-from core.window.plan import Window
-from core.windowed import WindowedResult, edit_anywhere
+from core.settings import EditSettings
+from core.space.grid import Grid
+from core.window.crop import crop
+from core.window.plan import Window, overview
+from core.windowed import WindowedResult, edit_anywhere, put_back, settings_in
 
 from .arguments import add_model_arguments, load_model, set_threads
+from .large_scenes import Large, composed, picture, pictures_in, resized
 from .report import interval, pooled
 from .scene import load_scene, scene_folders
+from .true_motion import flow_in, movement_of_flow
 
 BORDER = 16
 CHANGED = 2 / 255
-
-
-@dataclass(frozen=True, eq=False)
-class Large:
-    """A large picture whose true edit is known.
-
-    Attributes:
-        name, family: for the report.
-        source, truth: (1, H, W, 3) float32 in 0..1.
-        mask, arrived: (1, H, W), what moves, before and after.
-        points: the drags.
-    """
-
-    name: str
-    family: str
-    source: torch.Tensor
-    truth: torch.Tensor
-    mask: torch.Tensor
-    arrived: torch.Tensor
-    points: DragPoints
-
-
-def rendered(folder: Path) -> Large:
-    """A scene of ``tools.worlds``, or any of ``benchmarks.scene``."""
-    scene = load_scene(folder)
-    target, arrived = torch.from_numpy(scene.target)[None], torch.from_numpy(scene.target_mask)[None]
-    return Large(scene.name, scene.family, scene.image, target, scene.mask, arrived, scene.points)
-
-
-def composed(cutout: Path, photograph: Path, size: int, seed: int, share: float = 0.34) -> Large:
-    """An object that goes from one place of a photograph to another; ``share`` of the picture's side is its length."""
-    chosen = random.Random(seed)
-    ground = square(photograph, size)
-    thing = Image.open(cutout).convert("RGBA")
-    scale = share * size / max(thing.size)
-    thing = thing.resize(tuple(round(length * scale) for length in thing.size), Image.Resampling.LANCZOS)
-    width, height = thing.size
-    x, y = chosen.randrange(size // 16, size // 4), chosen.randrange(size // 16, size - height - size // 16)
-    far = chosen.uniform(0.25, 0.45) * size
-    dx, dy = round(far), round(chosen.uniform(-0.1, 0.1) * size)
-    dy = min(max(dy, -y), size - height - y)
-    dx = min(dx, size - width - x)
-    source, mask = _pasted(ground, thing, x, y)
-    truth, arrived = _pasted(ground, thing, x + dx, y + dy)
-    handle = handle_of(thing, x, y)
-    ends = (handle, (handle[0] + dx, handle[1] + dy))
-    first, last = ((px / size, py / size) for px, py in ends)
-    return Large(f"{cutout.stem} on {photograph.stem}", "composed", source, truth, mask, arrived,
-                 make_points([(first, last)]))  # fmt: skip
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Its PNG and JPEG files, to its depths."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
-
-
-def square(photograph: Path, size: int) -> Image.Image:
-    """The middle of a photograph, px a side."""
-    ground = Image.open(photograph).convert("RGB")
-    side = min(ground.size)
-    left, top = ((length - side) // 2 for length in ground.size)
-    return ground.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.LANCZOS)
-
-
-def handle_of(thing: Image.Image, x: int, y: int) -> tuple[float, float]:
-    """A handle in the middle of an object whose corner lies there, px."""
-    rows, columns = np.nonzero(np.asarray(thing)[..., 3] > 127)
-    nearest = np.hypot(columns - columns.mean(), rows - rows.mean()).argmin()
-    return x + columns[nearest] + 0.5, y + rows[nearest] + 0.5
-
-
-def _pasted(ground: Image.Image, thing: Image.Image, x: int, y: int) -> tuple[torch.Tensor, torch.Tensor]:
-    picture, alpha = ground.copy(), Image.new("L", ground.size)
-    picture.paste(thing, (x, y), thing)
-    alpha.paste(thing.getchannel("A"), (x, y))
-    return tensor(picture), tensor(alpha)
-
-
-def tensor(image: Image.Image) -> torch.Tensor:
-    """(1, H, W, ...) float in 0..1."""
-    return torch.from_numpy(np.asarray(image).copy())[None].float() / 255
-
-
-def picture(values: torch.Tensor) -> Image.Image:
-    """A picture (1, H, W, 3) or mask (1, H, W) in 8 bit."""
-    return Image.fromarray((values[0].clamp(0, 1) * 255).round().byte().numpy())
-
-
-def resized(image: torch.Tensor, size: int) -> torch.Tensor:
-    """A picture (1, H, W, 3) or mask (1, H, W) at another size, by Lanczos in 8 bit."""
-    return tensor(picture(image).resize((size, size), Image.Resampling.LANCZOS))
+EDITS = ("window", "small", "true window", "true small")
 
 
 def psnr(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor) -> float:
@@ -148,13 +62,16 @@ def quality(host: DirectHost, scene: Large, native: int) -> tuple[dict[str, Any]
     size = scene.source.shape[1]
     result = edit_anywhere(host, scene.source, scene.points, native, mask=scene.mask)
     assert isinstance(result, WindowedResult)
+    edits = {"window": result.image, "true window": by_true_flow(host, scene, result.window).image}
     small = edit(host, resized(scene.source, native), scene.points, mask=resized(scene.mask, native))
-    shown = resized(small.shown, size)[..., None]
-    enlarged = scene.source + shown * (resized(small.image, size) - scene.source)
+    true_small = by_true_flow(host, scene, overview((size, size), native))
+    for name, whole, shown in (
+        ("small", small.image, small.shown), ("true small", true_small.edited, true_small.edit_shown)
+    ):  # fmt: skip
+        edits[name] = scene.source + resized(shown, size)[..., None] * (resized(whole, size) - scene.source)
     areas = {
         "moved": scene.arrived > 0.5, "changes": (scene.truth - scene.source).abs().amax(-1) > CHANGED,
     }  # fmt: skip
-    edits = {"window": result.image, "small": enlarged}
     window = result.window
     told: dict[str, Any] = {"name": scene.name, "family": scene.family, "scale": window.scale}
     told["window"] = [window.left, window.top, window.width, window.height]
@@ -169,6 +86,30 @@ def quality(host: DirectHost, scene: Large, native: int) -> tuple[dict[str, Any]
             )
         }  # fmt: skip
     return told, edits
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """An edit of a window by the true flow: stitched back, and as it was, (1, h, w, 3) shown where ``edit_shown``."""
+
+    image: torch.Tensor
+    edited: torch.Tensor
+    edit_shown: torch.Tensor
+
+
+def by_true_flow(host: DirectHost, scene: Large, window: Window, settings: EditSettings | None = None) -> Followed:
+    """``core.windowed.edit_anywhere`` with the scene's true flow for a movement, in a window of any scale."""
+    settings = settings_in(window, settings or EditSettings())
+    taken = crop(window, scene.source, scene.points, scene.mask)
+    grid = Grid.padded(*window.edited)
+    true = flow_in(window, scene.moved, scene.flow, scene.visible)
+    movement = movement_of_flow(*true, settings.move.transition, taken.mask)
+    inversion = stations.invert(host, host.encode(grid.pad_image(taken.image)), settings)
+    found = stations.find(inversion, grid, taken.points, settings, taken.image, taken.mask)
+    dragged = stations.move(inversion, found, settings, taken.image, host, movement)
+    latent = stations.sample(host, inversion, dragged, settings)
+    edited, shown = stations.finished(taken.image, host.decode(latent), dragged, settings)
+    return Followed(put_back(taken, edited, shown, [movement], settings).image, edited, shown)
 
 
 def near_border(window: Window, outside: bool = False) -> torch.Tensor:
@@ -207,8 +148,10 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = {"n": len(rows), "scale": interval(row["scale"] for row in rows)}
     for area in ("moved", "changes"):
-        told[area] = {name: interval(row[area][name] for row in rows) for name in ("window", "small")}
-        told[area]["better"] = interval(row[area]["window"] - row[area]["small"] for row in rows)
+        told[area] = {name: interval(row[area][name] for row in rows) for name in EDITS}
+        for kind in ("", "true "):
+            gains = (row[area][f"{kind}window"] - row[area][f"{kind}small"] for row in rows)
+            told[area][f"{kind}better"] = interval(gains)
     borders = [row["border"] for row in rows if "border" in row]
     if borders:
         told["border"] = {name: interval(one[name] for one in borders) for name in borders[0]}
@@ -222,7 +165,7 @@ def scenes(options: argparse.Namespace) -> Iterator[Large]:
     """What the arguments name, one after the other."""
     if options.worlds is not None:
         for folder in scene_folders(options.worlds, options.scenes):
-            yield rendered(folder)
+            yield Large.of(load_scene(folder))
     if options.composed is not None:
         cutouts, photographs = (pictures_in(folder) for folder in options.composed)
         for number in range(options.scenes or 32):
@@ -244,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scenes", type=int, help="at most so many of each; all, and 32 composed ones, by default")
     parser.add_argument("--native", type=int, default=DEMO.native_px, metavar="PX",
                         help="side of the pictures that the model was trained on (%(default)s)")  # fmt: skip
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write source, truth and both edits there")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write source, truth and all edits there")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the JSON and all scenes' rows here, too")
     add_model_arguments(parser)
     options = parser.parse_args(arguments)

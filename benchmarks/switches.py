@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 import torch
 
 from core import edit as stations
@@ -17,23 +16,17 @@ from core.attention.maps import AttentionMaps
 from core.diffusion.dragged import DraggedLatent
 from core.diffusion.inversion import Inversion
 from core.edit import Found
-from core.motion.movement import TOUCHED, Movement
-from core.motion.splat import splat
 from core.pixels.composite import shown_mask
-from core.planes.morphology import dilate
 from core.region.found import find_element
 from core.settings import EditSettings
 from core.space.grid import Grid
 from core.space.points import DragPoints
 
 from .context import Context, Cost, Outcome
-from .scene import Scene
-from .truth import Truth
+from .true_motion import movement_of_flow
 
 NEARNESS = 0.1
 """Length at which the nearness that stands in for attention has fallen to 1/e, as a share of the shorter side."""
-COVERED = 0.5
-"""Share of a pixel from which the true field covers it."""
 
 Region = Literal["automatic", "true_mask", "true_field", "attention_off", "picture_off"]
 
@@ -110,7 +103,10 @@ def moved(context: Context, region: Region) -> tuple[DraggedLatent, Cost]:
     element, cost = found(context, "true_mask" if region == "true_field" else region)
 
     def work() -> DraggedLatent:
-        movement = movement_of_flow(scene, context.truth, settings) if region == "true_field" else None
+        movement = None
+        if region == "true_field":
+            truth = context.truth
+            movement = movement_of_flow(truth.moved, truth.flow, truth.visible, settings.move.transition)
         return stations.move(inversion, element, settings, scene.image, host, movement)
 
     dragged, own = context.once(f"moved {region}", work)
@@ -151,33 +147,3 @@ def near_maps(maps: AttentionMaps) -> AttentionMaps:
         looks = (-torch.hypot(y[:, None] - y, x[:, None] - x) / (NEARNESS * min(size) / max(size))).exp()
         near[size] = (looks / looks.sum(-1, keepdim=True)).to(attention)[None].expand(attention.shape[0], -1, -1)
     return near
-
-
-def movement_of_flow(scene: Scene, truth: Truth, settings: EditSettings) -> Movement:
-    """The true flow as a movement: what is seen after is carried to where it is, what is hidden then goes nowhere.
-
-    Cells take the mean way of their pixels; a gap that the flow leaves where the object grows is closed over a pixel.
-    """
-    grid = Grid.padded(*scene.size)
-    known = truth.moved & np.isfinite(truth.flow).all(-1)
-    y, x = np.mgrid[: scene.size[0], : scene.size[1]].astype(np.float32)
-    way = np.where(known[..., None], truth.flow - np.stack([x, y], -1), 0).astype(np.float32)
-    planes = torch.from_numpy(way).movedim(-1, 0)[None]
-    leaving = torch.from_numpy(truth.moved.astype(np.float32))[None]
-    seen = torch.from_numpy((known & truth.visible).astype(np.float32))[None]
-    covered, arrived_way, _ = splat(seen, planes, seen)
-    # Where the object grows, its pixels land apart: coverage is closed by a 3 x 3 maximum that is then taken back.
-    solid = 1 - dilate(1 - dilate((covered > COVERED / 2).float(), 1), 1)
-    arriving = grid.image_mask_to_cells(solid)
-    left = grid.image_mask_to_cells(leaving)
-    way_in = _mean_over_cells(grid, arrived_way, (covered > 0).float()) / grid.cell
-    ways = _mean_over_cells(grid, planes, torch.from_numpy(known.astype(np.float32))[None]) / grid.cell
-    free = dilate((torch.maximum(left, arriving) > TOUCHED).float(), settings.move.transition)
-    return Movement(grid, leaving, left, arriving, ways, way_in, free)
-
-
-def _mean_over_cells(grid: Grid, planes: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """(B, 2, H, W) averaged by weight (B, H, W) over each cell, (B, 2, h, w); 0 where there is no weight."""
-    total = grid.image_mask_to_cells(weight)
-    means = torch.stack([grid.image_mask_to_cells(plane * weight) for plane in planes.unbind(1)], 1)
-    return torch.where(total[:, None] > 0, means / total[:, None].clamp_min(1e-6), torch.zeros_like(means))

@@ -10,6 +10,7 @@ from benchmarks import img2img, metrics, pasting, switches
 from benchmarks.context import Context
 from benchmarks.methods import DECODED, METHODS, WITHOUT_MODEL, true_region
 from benchmarks.metrics import mean_distance
+from benchmarks.true_motion import movement_of_flow
 from core.edit import edit
 from core.motion.lookup import carry
 from core.settings import EditSettings
@@ -150,7 +151,8 @@ def test_methods_share_the_inversion_and_count_it_each():
 def test_the_true_field_carries_what_a_drag_cannot():
     scene = made.world(turn=0.5, grown=1.15)
     context = Context(scene, made.toy_model(), SETTINGS)
-    movement = switches.movement_of_flow(scene, context.truth, SETTINGS)
+    truth = context.truth
+    movement = movement_of_flow(truth.moved, truth.flow, truth.visible, SETTINGS.move.transition)
     carried, share = carry(scene.image, movement)
     after = scene.target_mask > 0.5
     covered = share[0].numpy() > 0.5
