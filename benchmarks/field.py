@@ -2,14 +2,14 @@
 
     python -m benchmarks.field --scenes DIR
 
-No model takes part: the true mask, the drags, a correlation that says nothing. The pixels are warped by the field that
-the pack makes of them and laid over the source, whose hole is inpainted as ``rigid_warp``'s (``benchmarks.pasting``).
-Beside it: the source itself, ``drag_warp`` (the best similarity through the same drags, no more known than the pack
-knows), ``rigid_warp`` (an oracle: the best affine map of the dense true flow, which no drag can know) and the true
-flow of what is seen after, warped in the same way. PSNR in dB over where what moves is after; "of flow" is the share
-of the squared error that a perfect flow takes away which the field takes away, pooled over the scenes of a family;
-"folded" counts scenes in which something arrives folded; "moving" is the mean IoU of the pixels that go a pixel and
-more with those that do so in truth.
+No model takes part: the true mask, the drags, the picture, a correlation that says nothing. The pixels are warped by
+the field that the pack makes of them and laid over the source, whose hole is inpainted as ``rigid_warp``'s
+(``benchmarks.pasting``). Beside it: the source itself, ``drag_warp`` (the best similarity through the same drags, no
+more known than the pack knows), ``rigid_warp`` (an oracle: the best affine map of the dense true flow, which no drag
+can know) and the true flow of what is seen after, warped in the same way. PSNR in dB over where what moves is after;
+"of flow" is the share of the squared error that a perfect flow takes away which the field takes away, pooled over the
+scenes of a family; "folded" counts scenes in which something arrives folded; "moving" is the mean IoU of the pixels
+that go a pixel and more with those that do so in truth.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from core.motion.field import Motion, MoveSettings, plan_movement
+from core.edit import Found, planned
+from core.motion.field import Motion, MoveSettings
 from core.motion.lookup import carry
 from core.motion.movement import Movement
 from core.motion.objects import objects_of
@@ -34,6 +35,7 @@ from core.motion.splat import splat
 from core.options import choices
 from core.planes.morphology import dilate
 from core.planes.warp import coordinates, look_up
+from core.settings import EditSettings
 from core.space.grid import Grid
 
 from . import report
@@ -53,11 +55,12 @@ COVERED = 0.25
 
 
 def field_of(scene: Scene, settings: MoveSettings) -> Movement:
-    """The pack's field from the true mask and the drags alone."""
+    """The pack's field from the true mask, the drags and the picture, without a model."""
     grid = Grid.padded(*scene.size)
     correlation = torch.full((1, len(scene.points), *grid.latent_size), FAINT)
     objects = objects_of(scene.mask, correlation, grid, scene.points)
-    return plan_movement(correlation, scene.mask, grid, scene.points, settings, objects)
+    found = Found(grid, scene.points, correlation, scene.mask, objects)
+    return planned(found, EditSettings(move=settings), scene.image)
 
 
 def warped(scene: Scene, movement: Movement) -> np.ndarray:

@@ -19,7 +19,6 @@ import numpy as np
 
 from core import edit as stations
 from core.attention.plan import CapturePlan
-from core.motion.field import plan_movement
 from core.settings import EditSettings
 from core.space.grid import Grid
 
@@ -37,7 +36,7 @@ def of_scene(scene: Scene, host, settings: EditSettings) -> dict[str, float]:
     settings = replace(settings, capture=CapturePlan(storage="off"))
     inversion = stations.invert(host, host.encode(grid.pad_image(scene.image)), settings)
     found = stations.find(inversion, grid, scene.points, settings, scene.image)
-    movement = plan_movement(found.correlation, found.element, grid, scene.points, settings.move, found.objects)
+    movement = stations.planned(found, settings, scene.image)
     return {"element": iou(found.element, moving(truth)), "moving": moving_iou(movement, truth)}
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from core.attention.correlation import correlate
-from core.motion.field import plan_movement
+from core.edit import Found, planned
 from core.motion.objects import objects_of
 from core.region.found import find_element
 from core.settings import EditSettings
@@ -73,7 +73,7 @@ def once(
     element = find_element(correlation, grid, points, settings.element, image, maps)
     objects = objects_of(element, correlation, grid, points)
     found = time.perf_counter()
-    plan_movement(correlation, element, grid, points, settings.move, objects)
+    planned(Found(grid, points, correlation, element, objects), settings, image)
     return {"region": found - began, "field": time.perf_counter() - found}
 
 

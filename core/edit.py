@@ -22,6 +22,7 @@ from .model.protocols import Autoencoder, OnStep
 from .motion.field import plan_movement
 from .motion.movement import Movement
 from .motion.objects import objects_of
+from .motion.outline import parts_of
 from .pixels.composite import composite, shown_mask
 from .pixels.detail import composed, detail, restore_detail
 from .pixels.repainted import repainted
@@ -226,7 +227,7 @@ def move(
             ]
         )
     if movement is None:
-        movement = _planned(found, settings)
+        movement = planned(found, settings, image)
     clean = inversion.clean.to(movement.leaving.device)
     background = continue_background(
         movement, clean, settings.fill, image, autoencoder, clean_plate, inversion.maps
@@ -385,8 +386,14 @@ def _of(batch: torch.Tensor | None, at: int) -> torch.Tensor | None:
     return batch if batch is None or batch.ndim < 3 or batch.shape[0] == 1 else batch[at : at + 1]
 
 
-def _planned(found: Found, settings: EditSettings) -> Movement:
-    """What the drags mean."""
+def planned(found: Found, settings: EditSettings, image: torch.Tensor | None = None) -> Movement:
+    """What the drags mean, for one picture or for several with the same drags.
+
+    Args:
+        found: of ``find``.
+        settings: ``move`` of it is used, and ``element.tau`` where it moves as published.
+        image: (B, H, W, 3) in 0..1, the source, by which "auto" tells parts from things; without it all are things.
+    """
     correlation, tau = found.correlation, None
     if settings.move.motion == "paper":
         given = settings.element.tau
@@ -398,7 +405,10 @@ def _planned(found: Found, settings: EditSettings) -> Movement:
     objects = found.objects
     if objects is None:
         objects = objects_of(found.element, correlation, found.grid, found.points)
-    return plan_movement(correlation, found.element, found.grid, found.points, settings.move, objects, tau)
+    parts = None
+    if settings.move.motion == "auto" and settings.move.falloff == "rigid" and image is not None:
+        parts = parts_of(found.element, image, correlation, found.grid, found.points, objects)
+    return plan_movement(correlation, found.element, found.grid, found.points, settings.move, objects, tau, parts)
 
 
 def _picture(decoded: torch.Tensor, grid: Grid) -> torch.Tensor:

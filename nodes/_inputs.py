@@ -212,9 +212,10 @@ def motion_inputs() -> list[io.Input]:
             default=DEFAULTS.move.motion,
             optional=True,
             tooltip="'move' moves each object as one piece: two handles turn, stretch and scale it, more bend it, "
-            "anchors hold it. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves, but for drags "
-            "that say otherwise and handles that go apart within the object. 'paper' is the published rule, "
-            "'apart' moves every handle's surroundings for themselves.",
+            "anchors hold it. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves things and "
+            "reshapes parts of things, whose outline the picture goes across without an edge, and what drags or "
+            "handles that go apart ask for. 'paper' is the published rule, 'apart' moves every handle's surroundings "
+            "for themselves.",
         ),
         io.Boolean.Input(
             "perspective",

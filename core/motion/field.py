@@ -34,8 +34,9 @@ class MoveSettings:
 
     Attributes:
         motion: "move" moves each object as one piece: a handle moves it, several turn, scale and bend it, anchors hold
-            it; "reshape" lets its far rim stay and stretches what lies between; "auto" moves, but for drags that say
-            otherwise themselves, and handles that go apart within an object, which reshape it. "paper": every cell goes
+            it; "reshape" lets its far rim stay and stretches what lies between; "auto" moves things and reshapes parts
+            of things (``outline``), but for drags that say otherwise themselves, and handles that go apart within an
+            object, which reshape it. "paper": every cell goes
             A[h, p] / A[h, h] of the way where that is above tau (AttentionDrag, arXiv 2506.13301). "apart": every
             handle moves its own surroundings, whole, whoever they belong to.
         falloff: with "auto", "correlation" is "paper" without a tau; "rigid" leaves it to ``motion``.
@@ -66,6 +67,7 @@ def plan_movement(
     settings: MoveSettings | None = None,
     objects: tuple[int, ...] | None = None,
     tau: torch.Tensor | None = None,
+    parts: tuple[bool, ...] | None = None,
 ) -> Movement:
     """Turns drags and an element into a movement.
 
@@ -76,6 +78,7 @@ def plan_movement(
         settings: how it moves.
         objects: the object of every pair (``objects.objects_of``); None moves them "apart".
         tau: (B, P) correlation above which "paper" moves a cell; None moves all of the element.
+        parts: of every pair, whether its object is a part of a thing (``outline.parts_of``); None where nobody knows.
     """
     settings = settings or MoveSettings()
     apart = objects is None or settings.motion == "apart"
@@ -86,7 +89,9 @@ def plan_movement(
     correlation, element = ordered.float(), element.to(correlation.device, torch.float32)
     objects = renumbered([objects[index] for index in order])
     published = settings.motion == "paper" or (settings.motion == "auto" and settings.falloff == "correlation")
-    reshape = tuple(_reshapes(points, objects, number, settings.motion) for number in range(max(objects) + 1))
+    if parts is not None:
+        parts = tuple(parts[index] for index in order)
+    reshape = tuple(_reshapes(points, objects, number, settings.motion, parts) for number in range(max(objects) + 1))
     alone = len(points) == 1 and not reshape[0] and not settings.perspective
     if published or apart or alone or all(pair.is_anchor for pair in points.pairs):
         above = tau[:, order] if tau is not None and settings.motion == "paper" else None
@@ -94,12 +99,20 @@ def plan_movement(
     return plan_pieces(correlation, element, grid, points, objects, reshape, settings.perspective, settings.transition)
 
 
-def _reshapes(points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion) -> bool | None:
+def _reshapes(
+    points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion, parts: tuple[bool, ...] | None
+) -> bool | None:
     """Whether an object is reshaped, None where that is to be seen: its drags' own motion counts before the setting."""
-    own = {pair.motion for pair, object in zip(points.pairs, objects, strict=True) if object == number} - {None}
+    pairs = [pair for pair, object in zip(points.pairs, objects, strict=True) if object == number]
+    own = {pair.motion for pair in pairs} - {None}
     if own:
         return "reshape" in own
-    return None if motion == "auto" else motion == "reshape"
+    if motion != "auto":
+        return motion == "reshape"
+    # Anchors say themselves what stays.
+    if parts is not None and parts[objects.index(number)] and not any(pair.is_anchor for pair in pairs):
+        return True
+    return None
 
 
 def _each_by_itself(

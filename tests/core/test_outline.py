@@ -1,0 +1,119 @@
+"""Parts told from things by what the picture does along their outline."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from core.edit import Found, planned
+from core.motion.field import MoveSettings
+from core.motion.outline import PART, gone_on, is_part, parts_of
+from core.settings import EditSettings
+from core.space.grid import Grid
+from core.space.points import make_points
+from tests.core.builders import uniform
+
+SIZE = (160, 192)
+GRID = Grid.padded(*SIZE)
+THING = (slice(40, 120), slice(40, 150))
+"""Of a picture with one thing in it; its top is a part of it."""
+TOP = (slice(40, 76), slice(40, 150))
+
+
+def picture(thing=(0.8, 0.3, 0.2), grain: float = 0.02) -> torch.Tensor:
+    image = torch.full((1, *SIZE, 3), 0.4)
+    image[0][THING] = torch.tensor(thing)
+    return (image + grain * (uniform(image.shape, seed=3) - 0.5)).clamp(0, 1)
+
+
+def mask(*where: tuple[slice, slice]) -> torch.Tensor:
+    plane = torch.zeros(1, *SIZE)
+    for one in where:
+        plane[0][one] = 1
+    return plane
+
+
+def drag(*ways) -> object:
+    """From each (x, y) px to the other."""
+    height, width = SIZE
+    return make_points([((a / width, b / height), (c / width, d / height)) for (a, b), (c, d) in ways]).on_image(*SIZE)
+
+
+def found(element: torch.Tensor, points, objects=(0,)) -> Found:
+    """As an attention that knows the thing sees it."""
+    known = 0.02 + 0.5 * GRID.image_mask_to_cells(mask(THING))
+    return Found(GRID, points, known[:, None].expand(-1, len(points), -1, -1), element, objects)
+
+
+def test_a_share_of_the_outline_goes_on_inside_a_thing():
+    """The thing's own outline is an edge all round; its top ends within it along one of four sides."""
+    image = picture()
+    assert float(gone_on(mask(THING), image)) < 0.02
+    share = 110 / (2 * 110 + 2 * 36)
+    assert float(gone_on(mask(TOP), image)) == pytest.approx(share, abs=0.07) and share > PART
+    assert is_part(mask(TOP), image) and not is_part(mask(THING), image)
+
+
+@pytest.mark.parametrize("factor", [0.5, 3])
+def test_the_share_does_not_depend_on_the_size(factor):
+    image, element = (
+        torch.nn.functional.interpolate(one.movedim(-1, 1) if one.ndim == 4 else one[:, None], scale_factor=factor)
+        for one in (picture(), mask(TOP))
+    )
+    share = float(gone_on(element[:, 0], image.movedim(1, -1)))
+    assert share == pytest.approx(float(gone_on(mask(TOP), picture())), abs=0.1)
+
+
+def test_the_picture_s_border_says_nothing():
+    everything = (slice(0, SIZE[0]), slice(0, SIZE[1]))
+    assert float(gone_on(mask(everything), picture())) == 0
+
+
+def test_nothing_is_a_part_in_a_picture_without_edges_where_its_outline_is_one():
+    """A quiet picture's faint thing is one still: what an edge is follows the picture."""
+    assert not is_part(mask(THING), picture(thing=(0.46, 0.4, 0.36), grain=0.005))
+
+
+def test_a_part_is_stretched_and_a_thing_is_moved():
+    image, points = picture(), drag(((95, 50), (95, 20)))
+    whole = planned(found(mask(THING), points), EditSettings(), image)
+    part = planned(found(mask(TOP), points), EditSettings(), image)
+    # In the thing itself, right below its top, nothing is torn off: it is where it was.
+    origin = part.arrival.origin[0]
+    assert abs(float(origin[1, 74, 95]) - 74.5) < 3
+    assert float(origin[1, 20, 95]) == pytest.approx(50.5, abs=2)
+    ways = whole.way[0, 1][whole.leaving[0] > 0.9]
+    assert torch.allclose(ways, torch.tensor(-30 / 8))
+
+
+@pytest.mark.parametrize("settings", [MoveSettings(motion="move"), MoveSettings(falloff="correlation")])
+def test_what_was_asked_for_counts_before_what_the_picture_says(settings):
+    image, points = picture(), drag(((95, 50), (95, 20)))
+    told = planned(found(mask(TOP), points), EditSettings(move=settings), image)
+    assert torch.equal(told.way_in, planned(found(mask(TOP), points), EditSettings(move=settings)).way_in)
+
+
+def test_without_a_picture_all_are_things():
+    points = drag(((95, 50), (95, 20)))
+    moved = planned(found(mask(TOP), points), EditSettings())
+    asked = planned(found(mask(TOP), points), EditSettings(move=MoveSettings(motion="move")))
+    assert torch.equal(moved.way_in, asked.way_in)
+
+
+def test_anchors_say_themselves_what_stays():
+    image, points = picture(), drag(((95, 45), (95, 20)), ((95, 74), (95, 74)))
+    told = planned(found(mask(TOP), points, (0, 0)), EditSettings(), image)
+    without = planned(found(mask(TOP), points, (0, 0)), EditSettings())
+    assert torch.equal(told.way_in, without.way_in)
+
+
+def test_each_object_is_told_by_itself():
+    """Two objects, of which one is a part: the pairs of each have its own answer, in any order."""
+    image = picture()
+    image[0, 130:150, 10:40] = torch.tensor([0.1, 0.1, 0.9])
+    element = mask(TOP, (slice(130, 150), slice(10, 40)))
+    ways = [((95, 50), (95, 20)), ((25, 140), (60, 140))]
+    for order, expected in (((0, 1), (True, False)), ((1, 0), (False, True))):
+        points = drag(*(ways[index] for index in order))
+        correlation = torch.full((1, 2, *GRID.latent_size), 0.1)
+        assert parts_of(element, image, correlation, GRID, points, (0, 1)) == expected
