@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from ..planes.morphology import dilate
+from ..planes.warp import coordinates
 from .harmonic import harmonic
 from .pyramid import halved
 from .texture import CHANNELS, texture
@@ -43,6 +44,10 @@ SETTLED = 2e-3
 
 TEXTURE = 5.0
 """Weight of a difference of texture against one of colour."""
+
+NEAR = 0.5
+"""Weight of a picture's side of distance against a difference of 1 all over a patch's colours: of patches that look
+alike the nearer one is behind the same thing."""
 
 COMPARED = 1 << 21
 """Distances held at once: 8 MB."""
@@ -187,4 +192,7 @@ def _told(planes: torch.Tensor) -> torch.Tensor:
     colours = F.conv2d(padded[:-CHANNELS], filters).flatten(0, 1)
     # A texture is the same all over a patch, nearly.
     grain = TEXTURE * F.conv2d(padded[-CHANNELS:], filters[:1]).flatten(0, 1)
-    return torch.cat([colours, grain]).flatten(1).T.contiguous()
+    height, width = planes.shape[-2:]
+    y, x = coordinates(height, width, planes.device)
+    place = NEAR / min(height, width) * torch.stack([x, y]).to(planes)
+    return torch.cat([colours, grain, place]).flatten(1).T.contiguous()

@@ -227,3 +227,20 @@ def test_values_that_are_not_finite_stay_where_they_are(method):
 def test_a_picture_that_is_all_hole_is_continued_by_finite_values(method):
     filled = continued(torch.rand(1, 3, 32, 32), torch.ones(1, 32, 32, dtype=torch.bool), method)
     assert filled.isfinite().all() and filled.min() >= 0 and filled.max() <= 1
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_of_patches_that_look_alike_the_nearer_one_is_taken(upside_down):
+    """Two frames as the one round the hole, one with red and one with blue in it: the rim tells nothing."""
+    picture = 0.2 + 0.3 * uniform((1, 3, 64, 128), seed=5)
+    frame = uniform((1, 3, 24, 24), seed=6)
+    for left, colour in ((4, (0.0, 0.0, 1.0)), (68, (1.0, 0.0, 0.0)), (98, (0.5, 0.5, 0.5))):
+        inside = frame.clone()
+        inside[..., 8:16, 8:16] = torch.tensor(colour)[:, None, None]
+        picture[..., 20:44, left : left + 24] = inside
+    hole = gap(64, 128, 28, 106, 36, 114)
+    if upside_down:
+        # Whichever comes first: it is not the order.
+        picture, hole = picture.flip(-1), hole.flip(-1)
+    red, _, blue = (float(one) for one in patches(picture, hole)[0][:, hole[0]].mean(-1))
+    assert red > blue + 0.3
