@@ -76,7 +76,8 @@ def gone_on(element: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     slope_y, slope_x = torch.gradient(blurred(inside, ACROSS)[:, 0], dim=(-2, -1))
     length = torch.hypot(slope_x, slope_y).clamp_min(1e-6)
     outline = (inside - -F.max_pool2d(-inside, 3, stride=1, padding=1))[:, 0] * _far_from_border(inside)
-    y, x = coordinates(*inside.shape[-2:], inside.device)
+    height, width = inside.shape[-2:]
+    y, x = coordinates(height, width, inside.device)
 
     def at(distance: float) -> torch.Tensor:
         return look_up(picture, x + distance * slope_x / length, y + distance * slope_y / length)
