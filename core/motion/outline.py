@@ -64,6 +64,8 @@ def is_part(element: torch.Tensor, image: torch.Tensor) -> bool:
 def gone_on(element: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """(B,) share of each outline along which the picture goes on without an edge; 0 where there is no outline."""
     batch = max(len(element), len(image))
+    if min(element.shape[-2:]) <= 4 * ACROSS:
+        return element.new_zeros(batch)
     picture = image.to(element).movedim(-1, 1)
     height, width = element.shape[-2:]
     factor = min(SIDE / min(height, width), 1.0)

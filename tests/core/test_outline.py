@@ -117,3 +117,11 @@ def test_each_object_is_told_by_itself():
         points = drag(*(ways[index] for index in order))
         correlation = torch.full((1, 2, *GRID.latent_size), 0.1)
         assert parts_of(element, image, correlation, GRID, points, (0, 1)) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 64), (8, 8), (13, 200), (14, 13)])
+def test_a_picture_too_small_to_look_across_an_outline_has_things(size):
+    element = torch.ones(1, *size)
+    element[..., size[1] // 2 :] = 0
+    assert 0 <= float(gone_on(element, uniform((1, *size, 3)))) <= 1
+    assert not is_part(element, element[..., None].expand(-1, -1, -1, 3))
