@@ -11,6 +11,9 @@ over them (``benchmarks.report.interval``):
 
 - ``moved``, ``changes``: peak signal-to-noise ratios in dB where what moved arrives and where the truth differs from
   the source, and ``better``, ``true better``: the window's less the other's on the same scenes.
+- ``oracle``: what could be gained at all. The source's own pixels along the true flow of every one of them, hole
+  inpainted (``benchmarks.field``), in full (``oracle``) and by way of the model's size (``oracle small``), and the
+  ``oracle better``: faces that were hidden and light that changed are the same unknowns in both.
 - ``border``: mean absolute error within 16 px of the window's borders in the picture, to their inside: that of the
   edit, that of the source there (``source``), and that of the source within 16 px to their outside (``outside``), in
   levels of 255; and the ratios of the sums. Rendered pictures have grain, so the source's error is never 0.
@@ -42,6 +45,7 @@ from core.window.plan import Window, overview
 from core.windowed import WindowedResult, edit_anywhere, put_back, settings_in
 
 from .arguments import add_model_arguments, load_model, set_threads
+from .field import warped_truly
 from .large_scenes import Large, composed, picture, pictures_in, resized
 from .report import interval, pooled
 from .scene import load_scene, scene_folders
@@ -49,7 +53,7 @@ from .true_motion import flow_in, movement_of_flow
 
 BORDER = 16
 CHANGED = 2 / 255
-EDITS = ("window", "small", "true window", "true small")
+EDITS = ("window", "small", "true window", "true small", "oracle", "oracle small")
 
 
 def psnr(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor) -> float:
@@ -58,7 +62,7 @@ def psnr(one: torch.Tensor, other: torch.Tensor, where: torch.Tensor) -> float:
 
 
 def quality(host: DirectHost, scene: Large, native: int) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """The figures of one scene, and its two edits (1, H, W, 3) by name."""
+    """The figures of one scene, and its edits (1, H, W, 3) by name."""
     size = scene.source.shape[1]
     result = edit_anywhere(host, scene.source, scene.points, native, mask=scene.mask)
     assert isinstance(result, WindowedResult)
@@ -69,6 +73,8 @@ def quality(host: DirectHost, scene: Large, native: int) -> tuple[dict[str, Any]
         ("small", small.image, small.shown), ("true small", true_small.edited, true_small.edit_shown)
     ):  # fmt: skip
         edits[name] = scene.source + resized(shown, size)[..., None] * (resized(whole, size) - scene.source)
+    edits["oracle"] = torch.from_numpy(warped_truly(scene.scene, scene.true)).float()[None]
+    edits["oracle small"] = resized(resized(edits["oracle"], native), size)
     areas = {
         "moved": scene.arrived > 0.5, "changes": (scene.truth - scene.source).abs().amax(-1) > CHANGED,
     }  # fmt: skip
@@ -102,7 +108,7 @@ def by_true_flow(host: DirectHost, scene: Large, window: Window, settings: EditS
     settings = settings_in(window, settings or EditSettings())
     taken = crop(window, scene.source, scene.points, scene.mask)
     grid = Grid.padded(*window.edited)
-    true = flow_in(window, scene.moved, scene.flow, scene.visible)
+    true = flow_in(window, scene.true.moved, scene.true.flow, scene.true.visible)
     movement = movement_of_flow(*true, settings.move.transition, taken.mask)
     inversion = stations.invert(host, host.encode(grid.pad_image(taken.image)), settings)
     found = stations.find(inversion, grid, taken.points, settings, taken.image, taken.mask)
@@ -149,9 +155,8 @@ def _means(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     told: dict[str, Any] = {"n": len(rows), "scale": interval(row["scale"] for row in rows)}
     for area in ("moved", "changes"):
         told[area] = {name: interval(row[area][name] for row in rows) for name in EDITS}
-        for kind in ("", "true "):
-            gains = (row[area][f"{kind}window"] - row[area][f"{kind}small"] for row in rows)
-            told[area][f"{kind}better"] = interval(gains)
+        for kind, one, other in zip(("", "true ", "oracle "), EDITS[::2], EDITS[1::2], strict=True):
+            told[area][f"{kind}better"] = interval(row[area][one] - row[area][other] for row in rows)
     borders = [row["border"] for row in rows if "border" in row]
     if borders:
         told["border"] = {name: interval(one[name] for one in borders) for name in borders[0]}

@@ -13,7 +13,7 @@ from PIL import Image
 from core.space.points import DragPoints, make_points
 
 from .scene import Scene
-from .truth import truth_of
+from .truth import Truth, truth_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Large:
         source, truth: (1, H, W, 3) float32 in 0..1.
         mask, arrived: (1, H, W), what moves, before and after.
         points: the drags.
-        moved, flow, visible: its true movement (``truth.Truth``).
+        scene, true: the same as others read it, and all that is known of its true edit.
     """
 
     name: str
@@ -35,17 +35,15 @@ class Large:
     mask: torch.Tensor
     arrived: torch.Tensor
     points: DragPoints
-    moved: np.ndarray
-    flow: np.ndarray
-    visible: np.ndarray
+    scene: Scene
+    true: Truth
 
     @classmethod
     def of(cls, scene: Scene) -> Large:
         """Any scene of ``benchmarks.scene``."""
-        true = truth_of(scene)
         target, arrived = torch.from_numpy(scene.target)[None], torch.from_numpy(scene.target_mask)[None]
         return cls(scene.name, scene.family, scene.image, target, scene.mask, arrived, scene.points,
-                   true.moved, true.flow, true.visible)  # fmt: skip
+                   scene, truth_of(scene))  # fmt: skip
 
 
 def composed(cutout: Path, photograph: Path, size: int, seed: int, share: float = 0.34) -> Large:

@@ -22,7 +22,7 @@ from .model.protocols import Autoencoder, OnStep
 from .motion.field import plan_movement
 from .motion.movement import Movement
 from .motion.objects import objects_of
-from .motion.outline import parts_of
+from .motion.outline import outlines_of
 from .pixels.composite import composite, shown_mask
 from .pixels.detail import composed, detail, restore_detail
 from .pixels.repainted import repainted
@@ -392,7 +392,8 @@ def planned(found: Found, settings: EditSettings, image: torch.Tensor | None = N
     Args:
         found: of ``find``.
         settings: ``move`` of it is used, and ``element.tau`` where it moves as published.
-        image: (B, H, W, 3) in 0..1, the source, by which "auto" tells parts from things; without it all are things.
+        image: (B, H, W, 3) in 0..1, the source, by which "auto" tells parts from things and what is reshaped stays on
+            what it is a part of; without it all are things.
     """
     correlation, tau = found.correlation, None
     if settings.move.motion == "paper":
@@ -405,10 +406,12 @@ def planned(found: Found, settings: EditSettings, image: torch.Tensor | None = N
     objects = found.objects
     if objects is None:
         objects = objects_of(found.element, correlation, found.grid, found.points)
-    parts = None
-    if settings.move.motion == "auto" and settings.move.falloff == "rigid" and image is not None:
-        parts = parts_of(found.element, image, correlation, found.grid, found.points, objects)
-    return plan_movement(correlation, found.element, found.grid, found.points, settings.move, objects, tau, parts)
+    outlines = None
+    asked = settings.move.motion == "reshape" or any(pair.motion == "reshape" for pair in found.points.pairs)
+    told = settings.move.motion == "auto" and settings.move.falloff == "rigid"
+    if image is not None and (asked or told):
+        outlines = outlines_of(found.element, image, correlation, found.grid, found.points, objects)
+    return plan_movement(correlation, found.element, found.grid, found.points, settings.move, objects, tau, outlines)
 
 
 def _picture(decoded: torch.Tensor, grid: Grid) -> torch.Tensor:

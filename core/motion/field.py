@@ -19,6 +19,7 @@ from ..space.grid import Grid
 from ..space.points import DragPair, DragPoints
 from .movement import TOUCHED, Movement
 from .objects import renumbered
+from .outline import Outline
 from .ownership import canonical_order, owners, winners
 from .pieces import plan_pieces
 from .splat import splat
@@ -67,7 +68,7 @@ def plan_movement(
     settings: MoveSettings | None = None,
     objects: tuple[int, ...] | None = None,
     tau: torch.Tensor | None = None,
-    parts: tuple[bool, ...] | None = None,
+    outlines: tuple[Outline, ...] | None = None,
 ) -> Movement:
     """Turns drags and an element into a movement.
 
@@ -78,7 +79,8 @@ def plan_movement(
         settings: how it moves.
         objects: the object of every pair (``objects.objects_of``); None moves them "apart".
         tau: (B, P) correlation above which "paper" moves a cell; None moves all of the element.
-        parts: of every pair, whether its object is a part of a thing (``outline.parts_of``); None where nobody knows.
+        outlines: of every pair, what the picture says of its object's outline (``outline.outlines_of``), by which
+            "auto" tells parts from things and what is reshaped stays on what it hangs on; None where nobody knows.
     """
     settings = settings or MoveSettings()
     apart = objects is None or settings.motion == "apart"
@@ -89,18 +91,20 @@ def plan_movement(
     correlation, element = ordered.float(), element.to(correlation.device, torch.float32)
     objects = renumbered([objects[index] for index in order])
     published = settings.motion == "paper" or (settings.motion == "auto" and settings.falloff == "correlation")
-    if parts is not None:
-        parts = tuple(parts[index] for index in order)
-    reshape = tuple(_reshapes(points, objects, number, settings.motion, parts) for number in range(max(objects) + 1))
+    each: list[Outline | None] = [None] * (max(objects) + 1)
+    if outlines is not None:
+        each = [outlines[order[objects.index(number)]] for number in range(len(each))]
+    reshape = tuple(_reshapes(points, objects, number, settings.motion, one) for number, one in enumerate(each))
     alone = len(points) == 1 and not reshape[0] and not settings.perspective
     if published or apart or alone or all(pair.is_anchor for pair in points.pairs):
         above = tau[:, order] if tau is not None and settings.motion == "paper" else None
         return _each_by_itself(correlation, element, grid, points, published, above, settings.transition)
-    return plan_pieces(correlation, element, grid, points, objects, reshape, settings.perspective, settings.transition)
+    return plan_pieces(correlation, element, grid, points, objects, reshape, settings.perspective, settings.transition,
+                       each)  # fmt: skip
 
 
 def _reshapes(
-    points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion, parts: tuple[bool, ...] | None
+    points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion, outline: Outline | None
 ) -> bool | None:
     """Whether an object is reshaped, None where that is to be seen: its drags' own motion counts before the setting."""
     pairs = [pair for pair, object in zip(points.pairs, objects, strict=True) if object == number]
@@ -110,7 +114,7 @@ def _reshapes(
     if motion != "auto":
         return motion == "reshape"
     # Anchors say themselves what stays.
-    if parts is not None and parts[objects.index(number)] and not any(pair.is_anchor for pair in pairs):
+    if outline is not None and not any(pair.is_anchor for pair in pairs) and outline.is_part:
         return True
     return None
 

@@ -35,12 +35,14 @@ class Piece:
         strength: (B, h, w) its correlation with its handles, the strongest.
         pairs: its drags.
         reshape: whether it is reshaped, not moved; None where its drags tell.
+        goes_on: (B, H, W) 1 along its outline where the picture goes on beyond it; None where nobody knows.
     """
 
     element: torch.Tensor
     strength: torch.Tensor
     pairs: list[DragPair]
     reshape: bool | None
+    goes_on: torch.Tensor | None = None
 
     @property
     def stays(self) -> bool:
@@ -97,7 +99,12 @@ class Piece:
         inside = look_up(self.element[:, None], across - 0.5, down - 0.5)[:, 0]
         known = look_up(self.strength[:, None], (across - grid.offset_x) / grid.cell - 0.5,
                         (down - grid.offset_y) / grid.cell - 0.5)[:, 0]  # fmt: skip
-        share = falloff(inside, known, pulled, x, y, step, BLURRED * grid.cell)
+        held = None
+        if self.goes_on is not None:
+            # A line of one pixel falls between nodes.
+            near = dilate(self.goes_on.to(known), -(-step // 2))
+            held = look_up(near[:, None], across - 0.5, down - 0.5, "nearest")[:, 0] > 0
+        share = falloff(inside, known, pulled, x, y, step, BLURRED * grid.cell, held)
         return stretched(own.handles, own.targets, share, x, y, step)
 
 

@@ -5,6 +5,8 @@ Pixels and cells are looked up backwards in the same map, so the picture and the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from ..planes.morphology import dilate
@@ -14,6 +16,7 @@ from ..space.points import DragPoints
 from . import lattice
 from .movement import OPAQUE, TOUCHED, Arrival, Movement
 from .objects import parted
+from .outline import Outline
 from .ownership import winners
 from .perspective import foot_of
 from .piece import Piece
@@ -36,6 +39,7 @@ def plan_pieces(
     reshape: tuple[bool | None, ...],
     perspective: bool,
     transition: int,
+    outlines: Sequence[Outline | None],
 ) -> Movement:
     """The movement of objects, each as one piece.
 
@@ -47,13 +51,16 @@ def plan_pieces(
         reshape: of every object, whether it is reshaped; None where its drags tell.
         perspective: whether the size of an object with a single handle follows the drag.
         transition: cells round what changes that sampling may change, too.
+        outlines: of every object, what the picture says of its outline; None where nobody knows.
     """
     parts = parted(element, correlation, grid, points, objects)
     pieces = []
     for number, part in enumerate(parts.unbind(1)):
         indices = [index for index, own in enumerate(objects) if own == number]
         strength = torch.stack([correlation[:, index] for index in indices]).amax(0)
-        pieces.append(Piece(part, strength, [points.pairs[index] for index in indices], reshape[number]))
+        own = [points.pairs[index] for index in indices]
+        outline = outlines[number]
+        pieces.append(Piece(part, strength, own, reshape[number], None if outline is None else outline.goes_on))
     maps = [piece.map(grid, perspective) for piece in pieces]
     return _composed(pieces, maps, grid, transition)
 

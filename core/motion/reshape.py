@@ -2,11 +2,11 @@
 
 A point p of the object goes the share f(p) of its way. f falls in a straight line from 1 at the nearest moving handle,
 or line between two of them, at distance h, to 0 at the object's point that is farthest from all; where the object goes
-on beyond its rim as attention sees it (a mask of a part alone), the rim there stays, too: at distance a from it f is
-a / (a + h) at most. And f falls off where attention is unsure (``UNSURE``). Backwards all that is one number a place:
-what arrives at q was at q - s w(q), w being the whole way that brought it (of several handles, the mean of their drags
-with weights 1 / (d^2 + 1 px^2), d from q to their targets), with s = f(q - s w). There is an s in 0..1 whatever w and
-f, found by halving: no stretch is too strong for it.
+on beyond its rim as attention or the picture sees it (a mask of a part alone), the rim there stays, too: at distance a
+from it f is a / (a + h) at most. And f falls off where attention is unsure (``UNSURE``). Backwards all that is one
+number a place: what arrives at q was at q - s w(q), w being the whole way that brought it (of several handles, the
+mean of their drags with weights 1 / (d^2 + 1 px^2), d from q to their targets), with s = f(q - s w). There is an s in
+0..1 whatever w and f, found by halving: no stretch is too strong for it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def falloff(
     y: torch.Tensor,
     step: int,
     blurred: int,
+    held: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The share f of its way that what is at every node goes, (B, n, m) in 0..1.
 
@@ -56,6 +57,7 @@ def falloff(
         x, y: (n, m) the nodes, px.
         step: px between them.
         blurred: px over which attention is blurred.
+        held: (B, n, m) bool, nodes along the rim where the picture goes on beyond it; None where nobody knows.
     """
     distance = _distance_between(handles, x, y)
     own = inside > 0.5
@@ -70,11 +72,15 @@ def falloff(
     margin = -(-blurred // step)
     goes_on = (dilate(own.float(), margin) == 0) & (sure > 0.5)
     rim = ((_coarse_distance(goes_on) - margin - 1) * step).clamp_min(0)
+    if held is not None:
+        rim = torch.minimum(rim, (_coarse_distance(held) * step))
     bound = (rim + 0.5) / (rim + beyond + 0.5)
     # The handle's own surroundings are its own, however attention sees them.
     share = torch.minimum(straight, bound) * torch.where(distance <= near, torch.ones_like(sure), sure)
-    # Beyond the rim nothing is shown; the share is continued there, so that what crosses the rim is found.
-    share, known = share[:, None], own[:, None].float()
+    # Beyond the rim nothing is shown; the share is continued there, so that what crosses the rim is found. Where it is
+    # held, a node may lie beyond.
+    known = own if held is None else own | held
+    share, known = share[:, None], known[:, None].float()
     for _ in range(RINGS):
         weight = F.avg_pool2d(known, 3, stride=1, padding=1)
         around = F.avg_pool2d(share * known, 3, stride=1, padding=1) / weight.clamp_min(1e-6)

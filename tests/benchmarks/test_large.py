@@ -61,6 +61,7 @@ def test_both_edits_of_a_scene_are_judged(tmp_path):
     assert set(edits) == set(EDITS) and all(one.shape == large.source.shape for one in edits.values())
     assert row["moved"]["window"] > row["moved"]["small"] + 2
     # The drag says all of this movement: by the true flow it goes to the same place.
+    assert row["moved"]["oracle"] > row["moved"]["window"] - 1 and row["moved"]["oracle"] > row["moved"]["oracle small"]
     for kind in ("window", "small"):
         assert row["moved"][f"true {kind}"] == pytest.approx(row["moved"][kind], abs=1.5)
     told = summary([row, {**row, "family": "another"}])

@@ -7,7 +7,7 @@ import torch
 
 from core.edit import Found, planned
 from core.motion.field import MoveSettings
-from core.motion.outline import PART, gone_on, is_part, parts_of
+from core.motion.outline import PART, outline_of, outlines_of
 from core.settings import EditSettings
 from core.space.grid import Grid
 from core.space.points import make_points
@@ -33,6 +33,10 @@ def mask(*where: tuple[slice, slice]) -> torch.Tensor:
     return plane
 
 
+def share_of(element: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    return outline_of(element, image).share
+
+
 def drag(*ways) -> object:
     """From each (x, y) px to the other."""
     height, width = SIZE
@@ -48,10 +52,10 @@ def found(element: torch.Tensor, points, objects=(0,)) -> Found:
 def test_a_share_of_the_outline_goes_on_inside_a_thing():
     """The thing's own outline is an edge all round; its top ends within it along one of four sides."""
     image = picture()
-    assert float(gone_on(mask(THING), image)) < 0.02
+    assert float(share_of(mask(THING), image)) < 0.02
     share = 110 / (2 * 110 + 2 * 36)
-    assert float(gone_on(mask(TOP), image)) == pytest.approx(share, abs=0.07) and share > PART
-    assert is_part(mask(TOP), image) and not is_part(mask(THING), image)
+    assert float(share_of(mask(TOP), image)) == pytest.approx(share, abs=0.07) and share > PART
+    assert outline_of(mask(TOP), image).is_part and not outline_of(mask(THING), image).is_part
 
 
 @pytest.mark.parametrize("factor", [0.5, 3])
@@ -60,18 +64,18 @@ def test_the_share_does_not_depend_on_the_size(factor):
         torch.nn.functional.interpolate(one.movedim(-1, 1) if one.ndim == 4 else one[:, None], scale_factor=factor)
         for one in (picture(), mask(TOP))
     )
-    share = float(gone_on(element[:, 0], image.movedim(1, -1)))
-    assert share == pytest.approx(float(gone_on(mask(TOP), picture())), abs=0.1)
+    share = float(share_of(element[:, 0], image.movedim(1, -1)))
+    assert share == pytest.approx(float(share_of(mask(TOP), picture())), abs=0.1)
 
 
 def test_the_picture_s_border_says_nothing():
     everything = (slice(0, SIZE[0]), slice(0, SIZE[1]))
-    assert float(gone_on(mask(everything), picture())) == 0
+    assert float(share_of(mask(everything), picture())) == 0
 
 
 def test_nothing_is_a_part_in_a_picture_without_edges_where_its_outline_is_one():
     """A quiet picture's faint thing is one still: what an edge is follows the picture."""
-    assert not is_part(mask(THING), picture(thing=(0.46, 0.4, 0.36), grain=0.005))
+    assert not outline_of(mask(THING), picture(thing=(0.46, 0.4, 0.36), grain=0.005)).is_part
 
 
 def test_a_part_is_stretched_and_a_thing_is_moved():
@@ -84,6 +88,24 @@ def test_a_part_is_stretched_and_a_thing_is_moved():
     assert float(origin[1, 20, 95]) == pytest.approx(50.5, abs=2)
     ways = whole.way[0, 1][whole.leaving[0] > 0.9]
     assert torch.allclose(ways, torch.tensor(-30 / 8))
+
+
+@pytest.mark.parametrize("motion", ["auto", "reshape"])
+def test_what_the_picture_goes_across_is_held_whatever_attention_says(motion):
+    """An attention that ends with the part itself: only the picture knows that it hangs on something."""
+    known = 0.02 + 0.5 * GRID.image_mask_to_cells(mask(TOP))
+    points = drag(((95, 50), (95, 20)))
+    part = Found(GRID, points, known[:, None], mask(TOP), (0,))
+    settings = EditSettings(move=MoveSettings(motion=motion))
+    lowest = planned(part, settings, picture()).arrival.origin[0, 1, 75, 45:145]
+    assert float((lowest - 75.5).abs().max()) < 2
+    without = planned(part, EditSettings(move=MoveSettings(motion="reshape"))).arrival.origin[0, 1, 75, 95]
+    assert float(without - 75.5) > 4
+
+
+def test_an_outline_is_open_where_the_picture_goes_on_and_closed_along_edges():
+    seen = outline_of(mask(TOP), picture()).goes_on[0]
+    assert seen[75, 50:140].mean() > 0.95 and seen[:70].sum() == 0 and seen[78:].sum() == 0
 
 
 @pytest.mark.parametrize("settings", [MoveSettings(motion="move"), MoveSettings(falloff="correlation")])
@@ -116,12 +138,22 @@ def test_each_object_is_told_by_itself():
     for order, expected in (((0, 1), (True, False)), ((1, 0), (False, True))):
         points = drag(*(ways[index] for index in order))
         correlation = torch.full((1, 2, *GRID.latent_size), 0.1)
-        assert parts_of(element, image, correlation, GRID, points, (0, 1)) == expected
+        seen = outlines_of(element, image, correlation, GRID, points, (0, 1))
+        assert tuple(one.is_part for one in seen) == expected
 
 
 @pytest.mark.parametrize("size", [(1, 64), (8, 8), (13, 200), (14, 13)])
 def test_a_picture_too_small_to_look_across_an_outline_has_things(size):
     element = torch.ones(1, *size)
     element[..., size[1] // 2 :] = 0
-    assert 0 <= float(gone_on(element, uniform((1, *size, 3)))) <= 1
-    assert not is_part(element, element[..., None].expand(-1, -1, -1, 3))
+    assert 0 <= float(share_of(element, uniform((1, *size, 3)))) <= 1
+    assert not outline_of(element, element[..., None].expand(-1, -1, -1, 3)).is_part
+
+
+def test_a_plain_thing_on_rough_ground_of_its_colour_is_one():
+    """Its outline has no step of colour that the ground has not everywhere."""
+    image = (0.4 + 0.5 * (uniform((1, *SIZE, 3), seed=9) - 0.5)).repeat_interleave(2, 1).repeat_interleave(2, 2)
+    image = image[:, : SIZE[0], : SIZE[1]].clone()
+    image[0][THING] = 0.4
+    assert not outline_of(mask(THING), image).is_part
+    assert outline_of(mask(TOP), image).is_part
