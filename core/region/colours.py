@@ -49,8 +49,12 @@ def refine(prior: torch.Tensor, image: torch.Tensor, full: torch.Tensor | None =
     belief = torch.logit(prior)
     window = max(SMALLEST_WINDOW, round(WINDOW * min(prior.shape[-2:])))
     inside = prior
+    moments = torch.cat([torch.ones_like(planes[:, :1]), planes, planes**2], 1)
+    # What is outside is all but what is inside: its sums need no windows of their own.
+    every = box_mean(moments, window)
     for _ in range(ITERATIONS):
-        evidence = _log_likelihood(planes, inside, window) - _log_likelihood(planes, 1 - inside, window)
+        own = box_mean(inside * moments, window)
+        evidence = _log_likelihood(planes, own) - _log_likelihood(planes, every - own)
         evidence = box_mean(evidence.clamp(-MAX_EVIDENCE, MAX_EVIDENCE), 1)
         inside = torch.sigmoid(EVIDENCE_SHARE * evidence + belief)
     if full is None:
@@ -59,9 +63,12 @@ def refine(prior: torch.Tensor, image: torch.Tensor, full: torch.Tensor | None =
     return guided_upsample(inside, planes, whole, GUIDE_RADIUS, GUIDE_EPSILON)[:, 0].clamp(0, 1)
 
 
-def _log_likelihood(planes: torch.Tensor, weight: torch.Tensor, window: int) -> torch.Tensor:
-    """Of each pixel's colour under the weighted mean and spread of its window, (B, 1, H, W)."""
-    total = box_mean(weight, window) + 1e-4
-    mean = box_mean(weight * planes, window) / total
-    spread = (box_mean(weight * planes**2, window) / total - mean**2).clamp_min(0) + COLOUR_FLOOR**2
+def _log_likelihood(planes: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+    """Of each pixel's colour under the weighted mean and spread of its window, (B, 1, H, W).
+
+    ``sums`` (B, 7, H, W) are the window's weights, and they times the colours and times their squares.
+    """
+    total = sums[:, :1].clamp_min(0) + 1e-4
+    mean = sums[:, 1:4] / total
+    spread = (sums[:, 4:] / total - mean**2).clamp_min(0) + COLOUR_FLOOR**2
     return -0.5 * ((planes - mean) ** 2 / spread + spread.log()).sum(1, keepdim=True)

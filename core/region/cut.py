@@ -48,7 +48,10 @@ def flooded(orders: torch.Tensor, seeds: torch.Tensor, pieces: Superpixels) -> t
     near = pieces.neighbours
     levels = torch.where(seeds > 0, torch.inf, -torch.inf).expand_as(orders)
     for _ in range(ROUNDS):
-        levels = torch.maximum(levels, torch.minimum(orders, levels[:, near].amax(-1)))
+        before, levels = levels, torch.maximum(levels, torch.minimum(orders, levels[:, near].amax(-1)))
+        # Elsewhere to look would be to wait.
+        if levels.device.type == "cpu" and torch.equal(before, levels):
+            break
     return levels
 
 

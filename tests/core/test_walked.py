@@ -9,11 +9,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.region import next_click
 from core.attention.correlation import correlate
 from core.planes.guided_filter import guided_filter, guided_upsample
+from core.region import walk
 from core.region.found import ElementSettings, find_element
 from core.region.superpixels import superpixels
 from core.region.walk import reached, relations
 from core.space.grid import Grid
 from core.space.points import Click, DragPair, DragPoints
+from tests.core.builders import uniform
 
 SIDE = 128
 GRID = Grid.padded(SIDE, SIDE)
@@ -240,3 +242,9 @@ def test_guided_upsampling_at_one_size_is_the_guided_filter():
     assert torch.allclose(
         guided_upsample(target, guide, guide, 3, 1e-2), guided_filter(target, guide, 3, 1e-2), atol=1e-4
     )
+
+
+def test_tokens_that_are_passed_over_would_add_nothing():
+    shares = uniform((40, 96), seed=2) * (uniform((40, 96), seed=3) > 0.9)
+    attention = uniform((96, 96), seed=4)
+    torch.testing.assert_close(walk._between(shares, attention), shares @ attention @ shares.T)
