@@ -7,12 +7,12 @@ masks and drags and on scenes whose things are known (``benchmarks/FIELD.md``).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
+from ..planes.morphology import blurred
 from ..planes.warp import coordinates, look_up
 from ..space.grid import Grid
 from ..space.points import DragPoints
@@ -90,9 +90,9 @@ def outline_of(element: torch.Tensor, image: torch.Tensor) -> Outline:
         small = (round(size[0] * factor), round(size[1] * factor))
         picture = F.interpolate(picture, size=small, mode="area")
         element = F.interpolate(element[:, None], size=small, mode="area")[:, 0]
-    picture, element = blurred(picture, BLUR).expand(batch, -1, -1, -1), element.expand(batch, -1, -1)
+    picture, element = blurred(picture, BLUR, 4).expand(batch, -1, -1, -1), element.expand(batch, -1, -1)
     inside = (element > 0.5).float()[:, None]
-    slope_y, slope_x = torch.gradient(blurred(inside, ACROSS)[:, 0], dim=(-2, -1))
+    slope_y, slope_x = torch.gradient(blurred(inside, ACROSS, 3 * ACROSS)[:, 0], dim=(-2, -1))
     length = torch.hypot(slope_x, slope_y).clamp_min(1e-6)
     rim = (inside - -F.max_pool2d(-inside, 3, stride=1, padding=1))[:, 0] * _far_from_border(inside)
     height, width = inside.shape[-2:]
@@ -109,21 +109,10 @@ def outline_of(element: torch.Tensor, image: torch.Tensor) -> Outline:
     return Outline(F.interpolate(faint[:, None], size=size, mode="nearest-exact")[:, 0], share)
 
 
-def blurred(planes: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Planes (B, C, H, W) averaged by a Gaussian of ``sigma`` px, borders repeated."""
-    reach = math.ceil(3 * sigma)
-    weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=planes.device) / sigma) ** 2)
-    weights = (weights / weights.sum()).to(planes)
-    channels = planes.shape[1]
-    wide = F.pad(planes, (reach, reach, reach, reach), mode="replicate")
-    wide = F.conv2d(wide, weights.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-    return F.conv2d(wide, weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
-
-
 def _rough(picture: torch.Tensor) -> torch.Tensor:
     """(B, 1, H, W) log2 of how steep a picture (B, 3, H, W) is round every pixel."""
     down, across = torch.gradient(picture, dim=(-2, -1))
-    return (blurred((down.abs() + across.abs()).sum(1, keepdim=True), ACROSS) + LEVEL).log2()
+    return (blurred((down.abs() + across.abs()).sum(1, keepdim=True), ACROSS, 3 * ACROSS) + LEVEL).log2()
 
 
 def _far_from_border(planes: torch.Tensor) -> torch.Tensor:

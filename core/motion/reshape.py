@@ -73,7 +73,7 @@ def falloff(
     goes_on = (dilate(own.float(), margin) == 0) & (sure > 0.5)
     rim = ((_coarse_distance(goes_on) - margin - 1) * step).clamp_min(0)
     if held is not None:
-        rim = torch.minimum(rim, (_coarse_distance(held) * step))
+        rim = torch.minimum(rim, _coarse_distance(held) * step)
     bound = (rim + 0.5) / (rim + beyond + 0.5)
     # The handle's own surroundings are its own, however attention sees them.
     share = torch.minimum(straight, bound) * torch.where(distance <= near, torch.ones_like(sure), sure)

@@ -19,7 +19,8 @@ def soften(mask: torch.Tensor, grow: int = 0, feather: int = 0) -> torch.Tensor:
     """Widens a mask (B, H, W) by ``grow`` px (narrows it when negative), then blurs its edge over ``feather`` px."""
     mask = mask.float()
     mask = dilate(mask, grow) if grow >= 0 else 1 - dilate(1 - mask, -grow)
-    return _blur(mask[:, None], feather)[:, 0] if feather > 0 else mask
+    # A step's edge runs over about three times sigma.
+    return blurred(mask[:, None], feather / 3, feather)[:, 0].clamp(0, 1) if feather > 0 else mask
 
 
 def connected_to(inside: torch.Tensor, seed: tuple[int, int]) -> torch.Tensor:
@@ -32,13 +33,12 @@ def connected_to(inside: torch.Tensor, seed: tuple[int, int]) -> torch.Tensor:
     return torch.from_numpy((labels == own) & (own > 0)).to(inside.device)
 
 
-def _blur(planes: torch.Tensor, width: int) -> torch.Tensor:
-    """Gaussian blur of (B, 1, H, W) whose edge of a step runs over about ``width`` px."""
-    sigma = width / 3
-    taps = torch.arange(-width, width + 1, device=planes.device, dtype=planes.dtype)
+def blurred(planes: torch.Tensor, sigma: float, reach: int) -> torch.Tensor:
+    """Planes (B, C, H, W) averaged by a Gaussian of ``sigma`` px that is cut at ``reach`` px; borders repeat."""
+    taps = torch.arange(-reach, reach + 1, device=planes.device, dtype=planes.dtype)
     kernel = torch.exp(-0.5 * (taps / sigma) ** 2)
     kernel = kernel / kernel.sum()
-    planes = F.pad(planes, (width, width, 0, 0), mode="replicate")
-    planes = F.conv2d(planes, kernel.view(1, 1, 1, -1))
-    planes = F.pad(planes, (0, 0, width, width), mode="replicate")
-    return F.conv2d(planes, kernel.view(1, 1, -1, 1)).clamp(0, 1)
+    single = planes.flatten(0, 1)[:, None]
+    single = F.conv2d(F.pad(single, (reach, reach, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
+    single = F.conv2d(F.pad(single, (0, 0, reach, reach), mode="replicate"), kernel.view(1, 1, -1, 1))
+    return single.view_as(planes)
