@@ -9,15 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
+from torch import nn
 
 from tools.demo_model import carry, packs, running, train_autoencoder, train_unet
 from tools.demo_model.autoencoder import Autoencoder
 from tools.demo_model.layout import LAYOUTS, Layout
 from tools.demo_model.network import Network
+from tools.demo_model.optimisers import OPTIMISERS
 from tools.demo_model.packs import Row
 from tools.demo_model.running import learning_rate
 from tools.demo_model.schedule import alphas_cumprod
@@ -99,12 +102,14 @@ def unet(folder: Path, out: str, *more: str) -> dict:
     return torch.load(folder / out / "unet.pt", weights_only=True)
 
 
-def test_pieces_give_what_one_run_gives(folder: Path) -> None:
-    whole = unet(folder, "whole", "--until", "24")
+@pytest.mark.parametrize("optimiser", sorted(OPTIMISERS))
+def test_pieces_give_what_one_run_gives(folder: Path, optimiser: str) -> None:
+    by = ("--optimiser", optimiser)
+    whole = unet(folder, "whole", "--until", "24", *by)
     # A piece of no minutes is one step, then it is saved and left.
     for samples in (4, 8, 12):
-        assert unet(folder, "pieces", "--until", "24", "--minutes", "0")["samples"] == samples
-    pieces = unet(folder, "pieces", "--until", "24")
+        assert unet(folder, "pieces", "--until", "24", "--minutes", "0", *by)["samples"] == samples
+    pieces = unet(folder, "pieces", "--until", "24", *by)
     assert whole["samples"] == pieces["samples"] == 24 and whole["step"] == 6
     for part in ("model", "ema"):
         assert all(torch.equal(value, pieces[part][key]) for key, value in whole[part].items())
@@ -112,6 +117,50 @@ def test_pieces_give_what_one_run_gives(folder: Path) -> None:
     rows = [json.loads(line) for line in (folder / "whole" / "unet.jsonl").read_text().splitlines()]
     assert rows[-1]["samples"] == 24 and rows[-1]["samples_a_second"] > 0
     assert set(rows[-1]["validation_loss"]) == {"all", "below_333", "below_666", "below_999"}
+
+
+@pytest.mark.skipif("muon" not in OPTIMISERS, reason="needs torch 2.9")
+def test_muon_steps_as_far_in_every_direction_of_a_convolution() -> None:
+    """The first step is minus the gradient without its singular values, by numpy's decomposition."""
+    network = nn.ModuleDict({"conv_in": nn.Conv2d(4, 8, 3), "inner": nn.Conv2d(8, 12, 3)})
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    generator = torch.Generator().manual_seed(0)
+    gradients = {name: torch.randn(value.shape, generator=generator) for name, value in network.named_parameters()}
+    for name, parameter in network.named_parameters():
+        parameter.grad = gradients[name].clone()
+    optimiser = OPTIMISERS["muon"](network, 1e-2)
+    optimiser.set_rate(1e-3)
+    optimiser.step()
+    assert all(parameter.grad is None for parameter in network.parameters())
+    steps = {name: value - before[name] * (1 - 1e-3 * 1e-3) for name, value in network.state_dict().items()}
+    left, values, right = np.linalg.svd(gradients["inner.weight"].flatten(1).numpy(), full_matrices=False)
+    step = steps["inner.weight"].flatten(1).numpy()
+    along = np.diag(left.T @ step @ right.T)
+    # Newton and Schulz's five rounds bring every singular value near one: 0.7 to 1.2 of AdamW's size of a step.
+    size = -along / (1e-3 * 0.2 * step.shape[1] ** 0.5)
+    assert size.min() > 0.6 and size.max() < 1.3 and values.max() > 1.3 * values.min()
+    off = left.T @ step @ right.T - np.diag(along)
+    assert np.abs(off).max() < 0.1 * np.abs(along).min()
+    # AdamW's first step is a sign.
+    for name in ("conv_in.weight", "inner.bias"):
+        torch.testing.assert_close(steps[name], -1e-3 * gradients[name].sign(), atol=2e-6, rtol=0)
+
+
+@pytest.mark.skipif("muon" not in OPTIMISERS, reason="needs torch 2.9")
+def test_a_checkpoint_knows_its_optimiser(folder: Path) -> None:
+    unet(folder, "run", "--until", "8", "--optimiser", "muon")
+    with pytest.raises(ValueError, match="muon and adamw, not adamw: give the same --optimiser"):
+        unet(folder, "run", "--until", "16")
+
+
+def test_moments_of_before_there_was_a_choice_are_read() -> None:
+    network = nn.Linear(3, 2)
+    older = torch.optim.AdamW(network.parameters(), 1e-3, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
+    network(torch.ones(1, 3)).sum().backward()
+    older.step()
+    now = OPTIMISERS["adamw"](network, 1e-3)
+    now.load_state_dict(older.state_dict())
+    torch.testing.assert_close(now.state_dict()["adamw"]["state"], older.state_dict()["state"])
 
 
 def test_it_learns_what_the_packs_hold(folder: Path) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +114,14 @@ class Clock:
         return True
 
 
+class Optimiser(Protocol):
+    """What a checkpoint needs of an optimiser."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
+
+
 class Progress:
     """Steps, samples and seconds of the whole training, its checkpoint and its log."""
 
@@ -121,7 +130,7 @@ class Progress:
         self.checkpoint, self.log = out / f"{name}.pt", out / f"{name}.jsonl"
         self.step, self.samples, self.seconds, self.since = 0, 0, 0.0, 0
 
-    def resume(self, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> bool:
+    def resume(self, model: nn.Module, average: nn.Module, optimiser: Optimiser) -> bool:
         """Goes on from the checkpoint, if there is one; a light one (``carry``) has no moments, which begin anew."""
         if not self.checkpoint.exists():
             return False
@@ -140,7 +149,7 @@ class Progress:
         """The learning rate of the next step."""
         return learning_rate(self.samples, args.until, args.rate, args.warm_up, args.hold, self.since)
 
-    def save(self, model: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, seconds: float) -> None:
+    def save(self, model: nn.Module, average: nn.Module, optimiser: Optimiser, seconds: float) -> None:
         """The checkpoint; ``seconds`` of this piece. It is whole or the one before."""
         state = {"model": model.state_dict(), "ema": average.state_dict(), "optimiser": optimiser.state_dict(),
                  "step": self.step, "samples": self.samples, "seconds": self.seconds + seconds,

@@ -24,6 +24,7 @@ from . import balance, running
 from .grow import grown
 from .layout import LAYOUTS, Layout
 from .network import Network
+from .optimisers import OPTIMISERS
 from .packs import Packed, read_packs
 from .schedule import TIMESTEPS, alphas_cumprod
 
@@ -109,6 +110,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     running.add_arguments(parser, until=500_000, batch=16, rate=4e-4, average=0.999)
     parser.add_argument("--min-snr", type=float, default=5.0, metavar="GAMMA", help="0 weighs all levels the same")
     parser.add_argument("--shares", nargs="*", default=[], metavar="DOMAIN=SHARE", help="over those of balance.py")
+    parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="small")
     parser.add_argument("--start", type=Path, help="weights to begin from: a folder, or a checkpoint; grown if smaller")
     parser.add_argument("--workers", type=int, default=1, help="processes that share a batch, on processors alone")
@@ -158,7 +160,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     held_out = held_out[:: max(1, len(held_out) // args.validation_count)][: args.validation_count].float().to(device)
     network = begun(args.start, LAYOUTS[args.layout], args.seed).to(device)
     average = copy.deepcopy(network).requires_grad_(False)
-    optimiser = torch.optim.AdamW(network.parameters(), args.rate, betas=(0.9, 0.99), weight_decay=1e-3, fused=True)
+    optimiser = OPTIMISERS[args.optimiser](network, args.rate)
     progress, clock = running.Progress(args.out, "unet"), running.Clock(args.minutes)
     progress.resume(network, average, optimiser)
     shown = torch.compile(network) if args.compile else network
@@ -167,8 +169,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
     stop = progress.samples >= args.until
     while not stop:
         rate = progress.rate(args)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        optimiser.set_rate(rate)
         generator = running.generator_of(device, args.seed, progress.step, rank)
         clean = data.batch(count, generator)
         noise = torch.randn(clean.shape, generator=generator, device=device)
@@ -180,7 +181,6 @@ def train(rank: int, args: argparse.Namespace) -> None:
         over = average_over_workers(parameters, [float(clock.over) if rank == 0 else 0.0])[0]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
         progress.step, progress.samples = progress.step + 1, progress.samples + args.batch
         stop = over > 0 or progress.samples >= args.until
         if rank:
