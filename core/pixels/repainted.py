@@ -16,6 +16,7 @@ from ..fill.background import FillSettings
 from ..motion.lookup import carry
 from ..planes.guided_filter import box_mean
 from ..planes.morphology import dilate, soften
+from .detail import noticed
 from .revealed import revealed_mask
 
 SMOOTH = 6
@@ -81,7 +82,7 @@ def repainted(
     element = arrived.to(edited)[..., None]
     hidden = revealed_mask(dragged, fill).to(edited)[..., None]
     within = grid.spread_cells((dragged.movement.free > 0).float())[..., None].to(edited)
-    detailed = edited + dragged.detail.to(edited)
+    detailed = plain + dragged.detail.to(edited) + noticed(edited - plain)
 
     around, changed = torch.where(within > 0, detailed, source.to(edited)), torch.zeros_like(edited[..., 0])
     if settings.surroundings > 0:

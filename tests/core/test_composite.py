@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.motion.field import plan_movement
 from core.motion.lookup import carry
 from core.pixels.composite import composite, shown_mask
-from core.pixels.detail import detail, own_pixels, restore_detail
+from core.pixels.detail import WAVERING, detail, noticed, own_pixels, restore_detail
 from core.space.grid import Grid
 from tests.core.builders import box, cell_point, drags, still, uniform
 
@@ -149,9 +149,9 @@ def test_kept_elements_replace_the_edit_only_where_they_arrived():
     assert torch.equal(own_pixels(source, edited, still(GRID)), edited)
 
 
-def dragged(move, detail=None) -> DraggedLatent:
+def dragged(move, detail=None, plain=None) -> DraggedLatent:
     latent = torch.zeros(1, 4, *GRID.latent_size)
-    return DraggedLatent(move, latent, latent, detail)
+    return DraggedLatent(move, latent, latent, detail, plain=plain)
 
 
 @pytest.mark.parametrize("filled_in_the_picture", [True, False])
@@ -160,7 +160,7 @@ def test_what_sampling_left_alone_is_as_sharp_as_it_was(filled_in_the_picture):
     source, plain = uniform(1, 93, 110, 3), uniform(1, 93, 110, 3, seed=1)
     background = uniform(1, 93, 110, 3, seed=2) if filled_in_the_picture else None
     move = shifted(40, 0)
-    got = restore_detail(source, plain, dragged(move, detail(source, plain, move, background)))
+    got = restore_detail(source, plain, dragged(move, detail(source, plain, move, background), plain))
     there = moved_box(40, 0)
     assert torch.allclose(got[there], torch.roll(source, 40, 2)[there], atol=1e-3)
     rest = ~spread(there, 1)
@@ -173,10 +173,32 @@ def test_what_sampling_left_alone_is_as_sharp_as_it_was(filled_in_the_picture):
 def test_what_sampling_changed_is_added():
     source, plain, background = (uniform(1, 93, 110, 3, seed=seed) for seed in range(3))
     move = shifted(40, 0)
-    drag = dragged(move, detail(source, plain, move, background))
+    drag = dragged(move, detail(source, plain, move, background), plain)
     change = 0.1 * uniform(1, 93, 110, 3, seed=3)
     changed, unchanged = (restore_detail(source, edited, drag) for edited in (plain + change, plain))
     assert torch.allclose(changed - unchanged, change, atol=1e-5)
+
+
+def test_what_sampling_hardly_changed_is_put_back():
+    """Plain's own noise is none of the edit, a change beside it is: each where it is, whatever its sign."""
+    source, plain, background = (uniform(1, 93, 110, 3, seed=seed) for seed in range(3))
+    move = shifted(40, 0)
+    drag = dragged(move, detail(source, plain, move, background), plain)
+    sign = torch.randint(0, 2, plain.shape, generator=torch.Generator().manual_seed(4)) * 2.0 - 1
+    change = 0.9 * WAVERING * sign
+    change[:, :, 70:] = 0.3
+    got = restore_detail(source, plain + change, drag) - restore_detail(source, plain, drag)
+    assert (got[:, :, :60].abs() < 1e-6).all()
+    assert torch.allclose(got[:, :, 70:], change[:, :, 70:], atol=1e-5)
+
+
+def test_a_change_is_shown_the_more_the_larger_it_is_and_never_more_than_it_is():
+    sizes = torch.linspace(0, 4 * WAVERING, 41)
+    shown = torch.stack([noticed(torch.full((1, 20, 20, 3), float(size))) for size in sizes])
+    assert (shown >= 0).all() and (shown <= sizes.view(-1, 1, 1, 1, 1) + 1e-7).all()
+    assert (shown.diff(dim=0) >= -1e-7).all()
+    assert not shown[sizes <= WAVERING].any()
+    torch.testing.assert_close(shown[-1], torch.full_like(shown[-1], 4 * WAVERING))
 
 
 def test_a_drag_without_detail_gives_the_element_its_own_pixels():
@@ -184,6 +206,7 @@ def test_a_drag_without_detail_gives_the_element_its_own_pixels():
     move = shifted(40, 0)
     expected = own_pixels(source, edited.clamp(0, 1), move)
     assert torch.equal(restore_detail(source, edited, dragged(move)), expected)
+
 
 def test_an_element_that_leaves_the_image_brings_nothing_in():
     points = drags(GRID, ((1, 4), (6, 4)))
