@@ -85,9 +85,8 @@ def find_element(
     settings = settings or ElementSettings()
     picture = image.to(correlation) if image is not None and settings.refined else None
     if settings.rule == "walk" and settings.tau is None and picture is not None and maps is not None:
-        every = walked(maps, correlation, grid, points, picture, settings.connected)
-        every = every * torch.stack([grid.reach(pair, pixels=True) for pair in points.pairs]).to(every)
-        return soften(every.amax(1), settings.grow, settings.feather)
+        element = walked(maps, correlation, grid, points, picture, settings.connected)
+        return soften(element, settings.grow, settings.feather)
     return soften(_thresholded(correlation, grid, points, settings, picture), settings.grow, settings.feather)
 
 

@@ -41,7 +41,7 @@ def walked(
     image: torch.Tensor,
     keep_connected: bool,
 ) -> torch.Tensor:
-    """What belongs to each pair, (B, P, H, W) float32 in 0..1 at image size, on the correlation's device.
+    """The union of what belongs to each pair within its radius, (B, H, W) float32 in 0..1, on the correlation's device.
 
     Args:
         maps: token grid -> (B, n, n), of the inversion.
@@ -52,21 +52,28 @@ def walked(
     """
     planes = image.to(correlation).movedim(-1, 1)
     small = F.interpolate(planes, size=working_size(*grid.image_size), mode="area")
+    # What no radius bounds has one outline; this costs most, and so costs the same for any number of handles.
+    outlines = [[number for number, pair in enumerate(points.pairs) if pair.radius is None]]
+    outlines += [[number] for number, pair in enumerate(points.pairs) if pair.radius is not None]
+    outlines = [numbers for numbers in outlines if numbers]
     found = []
     for index in range(len(small)):
         pieces = superpixels(small[index])
         own = {size: attention[index] for size, attention in maps.items()}
-        inside = _objects(own, correlation[index], grid, points, pieces, keep_connected)
+        each = _objects(own, correlation[index], grid, points, pieces, keep_connected)
+        inside = torch.stack([torch.stack([each[number] for number in numbers]).amax(0) for numbers in outlines])
         prior = box_mean(pieces.spread(inside)[:, None], UNSURE)[:, 0] * SURE + (1 - SURE) / 2
         count = len(prior)
         picture, whole = (one[index : index + 1].expand(count, -1, -1, -1).movedim(1, -1) for one in (small, planes))
         found.append(((refine(prior, picture, whole) - CERTAIN) / (1 - 2 * CERTAIN)).clamp(0, 1))
-    element = torch.stack(found)
-    for index, pair in enumerate(points.pairs):
-        # The clicked pixel belongs to its own element whatever the picture says.
-        y, x = grid.pixel_at(pair.handle)
-        element[:, index, y, x] = 1
-    return element
+    every = torch.stack(found)
+    for at, numbers in enumerate(outlines):
+        for pair in (points.pairs[number] for number in numbers):
+            # The clicked pixel belongs to its own element whatever the picture says.
+            y, x = grid.pixel_at(pair.handle)
+            every[:, at, y, x] = 1
+        every[:, at] *= grid.reach(points.pairs[numbers[0]], pixels=True).to(every)
+    return every.amax(1)
 
 
 def _objects(

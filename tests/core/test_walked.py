@@ -10,6 +10,7 @@ from benchmarks.region import next_click
 from core.attention.correlation import correlate
 from core.planes.guided_filter import guided_filter, guided_upsample
 from core.region import walk
+from core.region import walked as walked_module
 from core.region.found import ElementSettings, find_element
 from core.region.superpixels import superpixels
 from core.region.walk import reached, relations
@@ -248,3 +249,19 @@ def test_tokens_that_are_passed_over_would_add_nothing():
     shares = uniform((40, 96), seed=2) * (uniform((40, 96), seed=3) > 0.9)
     attention = uniform((96, 96), seed=4)
     torch.testing.assert_close(walk._between(shares, attention), shares @ attention @ shares.T)
+
+
+def test_handles_without_a_radius_share_one_outline(monkeypatch):
+    """What costs most is done once for them, and one that a radius bounds has an outline of its own within it."""
+    counts, refine = [], walked_module.refine
+    monkeypatch.setattr(walked_module, "refine", lambda prior, *rest: counts.append(len(prior)) or refine(prior, *rest))
+    picture, maps = painted((LEFT, RED), (FAR, BLUE)), attending(LEFT, FAR)
+    both = found(maps, points_at((4.5, 7), (13, 13)), picture)
+    each = [found(maps, points_at(at), picture) > 0.5 for at in ((4.5, 7), (13, 13))]
+    assert overlap(both, each[0] | each[1]) > 0.95
+    bounded = points_at((4.5, 7), (13, 13), (4.5, 6)).pairs
+    bounded = (*bounded[:2], DragPair(share(4.5, 6), share(6, 6), radius=0.05))
+    third = found(maps, DragPoints(bounded, (SIDE, SIDE)), picture)
+    alone = found(maps, DragPoints(bounded[2:], (SIDE, SIDE)), picture)
+    assert counts == [1, 1, 1, 2, 1]
+    assert torch.equal(third, torch.maximum(both, alone)) and alone[~LEFT].max() < 0.5
