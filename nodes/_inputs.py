@@ -297,9 +297,9 @@ def consistency_inputs() -> list[io.Input]:
             "consistency",
             options=choices(SourceAttention),
             default=DEFAULTS.sample.source_attention,
-            tooltip="What self-attention does with the original's keys and values: look at nothing "
-            "else ('replace'), look at them, too ('extend'), ignore them ('off'), or look at them as the drag moved "
-            "them, and not at the element's old ones ('follow').",
+            tooltip="What self-attention does with the original's keys and values: look at them as the drag moved "
+            "them, and not at the element's old ones ('follow'), look at nothing else ('replace'), look at them, too "
+            "('extend'), or ignore them ('off').",
         ),
         share_input(
             "consistency_share",

@@ -36,7 +36,8 @@ class SampleSettings:
     Attributes:
         source_attention: "replace" the edited branch's keys and values by the source's, "extend" them by the
             source's, or leave them ("off"). "follow" replaces them by the source's as the drag moved them, and hides
-            the element's old ones (``following``); without a known drag it is "replace".
+            the element's old ones (``following``), so that it has no ghost where it was; without a known drag it is
+            "replace".
         source_attention_share: for how long.
         hold_element: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
             values let the model adapt it (and a prompt restyle it).
@@ -51,7 +52,7 @@ class SampleSettings:
     evaluated.
     """
 
-    source_attention: SourceAttention = "replace"
+    source_attention: SourceAttention = "follow"
     source_attention_share: float = 1.0
     hold_element: float = 1.0
     hold_rest: float = 0.75
