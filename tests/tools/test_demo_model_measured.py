@@ -194,6 +194,15 @@ def test_the_card_tells_what_was_measured(tmp_path: Path) -> None:
     assert card.CARD.read_text("utf-8").count(card.BEGIN) == 1
 
 
+def test_sets_that_number_alike_are_told_apart(tmp_path: Path) -> None:
+    """Scenes of two sets side by side have the same names: each must be measured."""
+    roots = ("drawn", "photographic")
+    for root in roots:
+        (tmp_path / root / "validation_0_000").mkdir(parents=True)
+    names = {evaluate.named(tmp_path / root / "validation_0_000") for root in roots}
+    assert len(names) == 2 and all(name.endswith("/validation_0_000") for name in names)
+
+
 def test_a_broken_off_evaluation_goes_on(tmp_path: Path, pair: Path, monkeypatch: pytest.MonkeyPatch,
                                          model: NarrowModel) -> None:  # fmt: skip
     monkeypatch.setattr(evaluate, "load_narrow", lambda weights: model)

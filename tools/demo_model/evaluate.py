@@ -88,8 +88,8 @@ class Evaluation:
 
 
 def named(folder: Path) -> str:
-    """A scene's name with its set's, since two sets may number alike."""
-    return f"{folder.parent.parent.name}/{folder.name}"
+    """A scene's name with those of the two folders it lies in, since two sets may number alike."""
+    return "/".join(folder.resolve().parts[-3:])
 
 
 def main(arguments: list[str] | None = None) -> None:
