@@ -330,7 +330,7 @@ def finished(
         if repaint.strength > 0 and dragged.plain is not None and dragged.detail is not None:
             edited, changed = repainted(image, edited, dragged, repaint, settings.fill)
         else:
-            edited = restore_detail(image, edited, dragged)
+            edited = restore_detail(image, edited, dragged, settings.fill)
     edited = edited.clamp(0, 1)
     if shown is None:
         shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather).cpu()

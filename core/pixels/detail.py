@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 
 from ..diffusion.dragged import DraggedLatent
+from ..fill.background import FillSettings
 from ..motion.lookup import carry
 from ..motion.movement import Movement
 from ..planes.guided_filter import box_mean
+from .revealed import revealed_mask
 
 NEAR = 8
 """px round a pixel, a latent cell, whose mean change tells whether sampling changed anything there."""
@@ -64,17 +66,22 @@ def noticed(change: torch.Tensor) -> torch.Tensor:
     return change * ((near - WAVERING) / WAVERING).clamp(0, 1)
 
 
-def restore_detail(source: torch.Tensor, edited: torch.Tensor, dragged: DraggedLatent) -> torch.Tensor:
+def restore_detail(
+    source: torch.Tensor, edited: torch.Tensor, dragged: DraggedLatent, fill: FillSettings | None = None
+) -> torch.Tensor:
     """Gives a decoded edit the dragged latent's detail, or the element its own pixels where none is known.
 
-    Where the detail is known, what sampling did not really change (``noticed``) is put back as it was composed.
+    Where the detail is known, what sampling did not really change (``noticed``) is put back as it was composed, but for
+    what is revealed: that is the model's, and its small changes there are worth something.
 
     Args:
         source: (B, H, W, C) in 0..1.
         edited: (B, H, W, C) the decoded latent, not clipped.
         dragged: what was done.
+        fill: that it was filled with.
     """
     if dragged.detail is None or dragged.plain is None:
         return own_pixels(source, edited.clamp(0, 1), dragged.movement)
     plain = dragged.plain.to(edited)
-    return plain + dragged.detail.to(edited) + noticed(edited - plain)
+    change, hidden = edited - plain, revealed_mask(dragged, fill)[..., None].to(edited)
+    return plain + dragged.detail.to(edited) + torch.lerp(noticed(change), change, hidden)

@@ -82,7 +82,7 @@ def repainted(
     element = arrived.to(edited)[..., None]
     hidden = revealed_mask(dragged, fill).to(edited)[..., None]
     within = grid.spread_cells((dragged.movement.free > 0).float())[..., None].to(edited)
-    detailed = plain + dragged.detail.to(edited) + noticed(edited - plain)
+    detailed = plain + dragged.detail.to(edited) + torch.lerp(noticed(edited - plain), edited - plain, hidden)
 
     around, changed = torch.where(within > 0, detailed, source.to(edited)), torch.zeros_like(edited[..., 0])
     if settings.surroundings > 0:
