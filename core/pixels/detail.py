@@ -66,6 +66,19 @@ def noticed(change: torch.Tensor) -> torch.Tensor:
     return change * ((near - WAVERING) / WAVERING).clamp(0, 1)
 
 
+def detailed(edited: torch.Tensor, plain: torch.Tensor, detail: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """What was composed and, on top of it, what sampling really changed; all of its changes in what is revealed.
+
+    Args:
+        edited: (B, H, W, C) the decoded latent, not clipped.
+        plain, detail: (B, H, W, C) of the ``DraggedLatent``.
+        hidden: (B, H, W, 1) in 0..1, what is revealed.
+    """
+    plain, detail, hidden = (plane.to(edited) for plane in (plain, detail, hidden))
+    change = edited - plain
+    return plain + detail + torch.lerp(noticed(change), change, hidden)
+
+
 def restore_detail(
     source: torch.Tensor, edited: torch.Tensor, dragged: DraggedLatent, fill: FillSettings | None = None
 ) -> torch.Tensor:
@@ -82,6 +95,4 @@ def restore_detail(
     """
     if dragged.detail is None or dragged.plain is None:
         return own_pixels(source, edited.clamp(0, 1), dragged.movement)
-    plain = dragged.plain.to(edited)
-    change, hidden = edited - plain, revealed_mask(dragged, fill)[..., None].to(edited)
-    return plain + dragged.detail.to(edited) + torch.lerp(noticed(change), change, hidden)
+    return detailed(edited, dragged.plain, dragged.detail, revealed_mask(dragged, fill)[..., None])

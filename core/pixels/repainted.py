@@ -16,7 +16,7 @@ from ..fill.background import FillSettings
 from ..motion.lookup import carry
 from ..planes.guided_filter import box_mean
 from ..planes.morphology import dilate, soften
-from .detail import noticed
+from .detail import detailed
 from .revealed import revealed_mask
 
 SMOOTH = 6
@@ -82,9 +82,9 @@ def repainted(
     element = arrived.to(edited)[..., None]
     hidden = revealed_mask(dragged, fill).to(edited)[..., None]
     within = grid.spread_cells((dragged.movement.free > 0).float())[..., None].to(edited)
-    detailed = plain + dragged.detail.to(edited) + torch.lerp(noticed(edited - plain), edited - plain, hidden)
+    whole = detailed(edited, plain, dragged.detail, hidden)
 
-    around, changed = torch.where(within > 0, detailed, source.to(edited)), torch.zeros_like(edited[..., 0])
+    around, changed = torch.where(within > 0, whole, source.to(edited)), torch.zeros_like(edited[..., 0])
     if settings.surroundings > 0:
         other = ((element + hidden)[..., 0] > 0.02).float()
         ratio = light(edited, plain, 1 - dilate(other, 1))
@@ -93,9 +93,9 @@ def repainted(
         composed = torch.where(within > 0, plain + dragged.detail.to(edited), source.to(edited))
         around = composed * ratio
         changed = soften(((around - composed).abs().amax(-1) > NOTICED).float() * ends, 2, 4) * (ends > 0)
-    inside = detailed
+    inside = whole
     if settings.revealed > 0:
         difference = box_mean((edited - plain).abs().mean(-1)[:, None], SMOOTH // 2)[:, 0, ..., None]
         inside = edited + torch.exp(-((difference / CHANGED) ** 2)) * dragged.detail.to(edited)
     behind = hidden * inside + (1 - hidden) * around
-    return element * detailed + (1 - element) * behind, changed
+    return element * whole + (1 - element) * behind, changed

@@ -21,8 +21,7 @@ class Plain:
     """AdamW for every weight."""
 
     def __init__(self, network: nn.Module, rate: float) -> None:
-        self.parameters = list(network.parameters())
-        self.parts = {"adamw": adamw(self.parameters, rate)}
+        self.parts = {"adamw": adamw(list(network.parameters()), rate)}
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the steps from now on."""
@@ -35,8 +34,6 @@ class Plain:
         for part in self.parts.values():
             part.step()
             part.zero_grad(set_to_none=True)
-        for parameter in self.parameters:
-            parameter.grad = None
 
     def state_dict(self) -> dict[str, Any]:
         """Moments, by part."""
@@ -66,7 +63,6 @@ class Muon(Plain):
     """
 
     def __init__(self, network: nn.Module, rate: float) -> None:
-        self.parameters = list(network.parameters())
         inner, rest = [], []
         for name, parameter in network.named_parameters():
             (inner if parameter.ndim > 1 and not name.startswith(ENDS) else rest).append(parameter)
@@ -80,7 +76,7 @@ class Muon(Plain):
 
     def step(self) -> None:
         for parameter, matrix in self.pairs:
-            matrix.grad = parameter.grad.flatten(1)
+            matrix.grad, parameter.grad = parameter.grad.flatten(1), None
         super().step()
 
 
