@@ -103,6 +103,20 @@ def test_latents_are_the_encoders(rendered: Path, tmp_path: Path) -> None:
     torch.testing.assert_close(held.data[2:3].float(), model.encode(image), atol=4e-3, rtol=1e-3)
 
 
+def test_packs_know_whose_each_quarter_of_a_cell_is(rendered: Path, tmp_path: Path) -> None:
+    things = np.zeros((16, 16), np.uint8)
+    things[4:8, 8:12] = 2
+    Image.fromarray(things).save(rendered / "00" / "000001.things.png")
+    pack.main(["--split", "train", "--worlds", str(rendered), "--out", str(tmp_path / "packs")])
+    held = packs.read_packs(tmp_path / "packs", "latents")
+    assert held.whose is not None and held.whose.shape == (6, 4, 4) and held.data.shape == (6, 4, 2, 2)
+    known = [number for number in range(6) if held.whose[number].any()]
+    # The second picture and its mirror image; the others weren't told.
+    assert known == [2, 3]
+    assert held.whose[2].nonzero().tolist() == [[1, 2]] and held.whose[3].nonzero().tolist() == [[1, 1]]
+    assert held.whose[2, 1, 2] == 2
+
+
 def test_shrunk_pictures_are_means_and_not_taken_for_whole_ones(rendered: Path, tmp_path: Path) -> None:
     out = tmp_path / "packs"
     list(pack.write(gather.worlds(rendered), out, "train", None, 9))

@@ -174,16 +174,20 @@ def test_pictures_go_on_where_they_stopped(tmp_path: Path) -> None:
     assert write_pictures(stock, 3, 0, tmp_path) == 3
     paths = sorted(tmp_path.rglob("*.*"))
     assert [str(path.relative_to(tmp_path)) for path in paths] == [
-        f"{kind}/{number:06d}.png" for kind in ("bare", "picture") for number in range(3)
+        f"{kind}/{number:06d}.png" for kind in ("bare", "picture", "whose") for number in range(3)
     ]
     kept = {path: path.read_bytes() for path in paths}
     (tmp_path / "bare" / "000001.png").unlink()
     assert write_pictures(stock, 4, 0, tmp_path) == 2
     assert all(path.read_bytes() == data for path, data in kept.items())
     for number in range(4):
-        picture, bare = make_picture(stock, 0, number)
+        picture, bare, whose = make_picture(stock, 0, number)
         assert (load(tmp_path / "picture" / f"{number:06d}.png") == picture).all()
         assert 0.005 < (picture != bare).any(-1).mean() < 0.8
+        # A thing's own colours may come near the ground's here and there; the ground alone is the ground's own.
+        assert whose.any() and (picture != bare).any(-1)[whose > 0].mean() > 0.9
+        things = np.asarray(Image.open(tmp_path / "whose" / f"{number:06d}.png"))
+        assert np.array_equal(things, whose) and whose.max() <= 3
 
 
 @pytest.mark.parametrize("seed", range(4))

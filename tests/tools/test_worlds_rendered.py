@@ -197,7 +197,7 @@ def test_an_edit_that_does_not_show_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_training_picture_has_its_row(tmp_path: Path) -> None:
-    made, failed = training.render_pictures(tmp_path, "train", 0, 1, None, 32, 4)
+    made, failed = training.render_pictures(tmp_path, "train", 0, 1, None, 32, 4, things=True)
     assert (made, failed) == (1, 0)
     (row,) = records.read(tmp_path / "index.jsonl")
     picture = np.asarray(Image.open(tmp_path / row["file"]))
@@ -206,6 +206,12 @@ def test_training_picture_has_its_row(tmp_path: Path) -> None:
     assert row["seed"] == 0 and row["size"] == 32 and row["split"] == "train" and row["seconds"] > 0
     stage, without = training.draw_picture("train", 0, None, 32)
     assert np.array_equal(picture, training.photograph(stage, 4, 0, without)), "a seed gives one picture"
+    things = np.asarray(Image.open((tmp_path / row["file"]).with_suffix(training.THINGS)))
+    shown = set(np.unique(things).tolist()) - {0}
+    assert shown and shown <= {body + 1 for body in range(len(stage.bodies)) if body not in without}
+    # Without one of them that one is gone, and what it hid is seen.
+    gone = min(shown)
+    assert gone not in training.whose(stage, (*without, gone - 1))
 
 
 def test_processes_make_the_pictures_that_one_makes(tmp_path: Path) -> None:

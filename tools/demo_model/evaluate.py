@@ -32,25 +32,28 @@ import torch
 from benchmarks import model as benchmark_model
 from benchmarks.scene import Scene, load_scene, scene_folders
 
-from .load import NarrowModel, load_narrow
+from .load import NarrowModel, load_narrow, load_painter
 from .measure import fidelity, holes, sheet
 from .measure.report import report
-from .weights import FOLDER
+from .packs import checksum
+from .weights import AUTOENCODER_FILE, FOLDER, PAINTER_FILE
 
 PARTS = ("holes", "shadows", "noise", "pictures", "lettering", "roundtrip", "attention", "sheet")
 WORLDS_ALONE = ("holes", "shadows")
+OF_PAINTERS = ("holes", "shadows", "sheet")
 
 
 class Evaluation:
     """One model, the rows that were measured of it, and where they are kept."""
 
-    def __init__(self, weights: Path, out: Path, steps: int, seeds: int) -> None:
-        self.model: NarrowModel = load_narrow(weights)
+    def __init__(self, weights: Path, out: Path, steps: int, seeds: int, painter: bool = False) -> None:
+        self.model: NarrowModel = (load_painter if painter else load_narrow)(weights)
         self.loaded = benchmark_model.load(weights=weights)
         self.out, self.steps, self.seeds = out, steps, seeds
         out.mkdir(parents=True, exist_ok=True)
         self.file = out / "rows.json"
-        settings = {"model": self.loaded.description, "steps": steps, "seeds": seeds}
+        described = {"name": "painter", "files": files(weights)} if painter else self.loaded.description
+        settings = {"model": described, "steps": steps, "seeds": seeds}
         kept = json.loads(self.file.read_text("utf-8")) if self.file.exists() else {"settings": settings, "parts": {}}
         if kept["settings"] != settings:
             raise SystemExit(f"error: {self.file} was measured with {kept['settings']}; name another folder.")
@@ -87,6 +90,11 @@ class Evaluation:
         return fidelity.attention_figures(self.loaded, scene)
 
 
+def files(weights: Path) -> dict[str, str]:
+    """Checksums of a painter's files."""
+    return {name: checksum(weights / name) for name in (PAINTER_FILE, AUTOENCODER_FILE)}
+
+
 def named(folder: Path) -> str:
     """A scene's name with those of the two folders it lies in, since two sets may number alike."""
     return "/".join(folder.resolve().parts[-3:])
@@ -98,7 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--worlds", type=Path, nargs="*", default=[], help="folders of rendered pairs")
     parser.add_argument("--others", type=Path, nargs="*", default=[], help="folders of drawn or photographic scenes")
     parser.add_argument("--weights", type=Path, default=FOLDER)
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--painter", action="store_true", help="measure the inpainting twin: holes, shadows, sheet")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="all by default")
     parser.add_argument("--count", type=int, help="scenes of each folder at most, spread over it")
     parser.add_argument("--split", choices=("validation", "test"), default="test", help="of the letters")
     parser.add_argument("--letters", type=int, default=16, help="pictures of letters")
@@ -109,7 +118,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    evaluation = Evaluation(args.weights, args.out, args.steps, args.seeds)
+    allowed = OF_PAINTERS if args.painter else PARTS
+    if args.parts is None:
+        args.parts = allowed
+    elif not set(args.parts) <= set(allowed):
+        parser.error(f"--parts: of a painter {', '.join(OF_PAINTERS)} are measured.")
+    evaluation = Evaluation(args.weights, args.out, args.steps, args.seeds, args.painter)
     places = [(folder, True) for root in args.worlds for folder in spread(scene_folders(root), args.count)]
     places += [(folder, False) for root in args.others for folder in spread(scene_folders(root), args.count)]
     for part in args.parts:

@@ -14,23 +14,31 @@ from torch import Tensor
 
 from .packs import Row
 
+THINGS = ".things.png"
+"""Ends the name of the picture that says whose each pixel is, beside a rendered one (`tools.worlds --things`)."""
 STATES = ("air", "lean", "opened", "half hidden")
 
 
 @dataclass(frozen=True)
 class Source:
-    """One picture: its row, and how to read it as uint8 (h, w, 3)."""
+    """One picture: its row, and how to read it as uint8 (h, w, 3); where it is known, which thing each pixel shows, as
+    uint8 (h, w), 0 for none."""
 
     row: Row
     read: Callable[[], Tensor]
+    whose: Callable[[], Tensor] | None = None
 
 
-def _file(path: Path) -> Callable[[], Tensor]:
+def _file(path: Path, mode: str = "RGB") -> Callable[[], Tensor]:
     def read() -> Tensor:
         with Image.open(path) as image:
-            return torch.from_numpy(np.array(image.convert("RGB")))
+            return torch.from_numpy(np.array(image.convert(mode)))
 
     return read
+
+
+def _whose(path: Path) -> Callable[[], Tensor] | None:
+    return _file(path, "L") if path.exists() else None
 
 
 def tags(meta: dict) -> tuple[str, ...]:
@@ -48,7 +56,10 @@ def worlds(folder: Path) -> list[Source]:
     rows = [json.loads(line) for line in (folder / "index.jsonl").read_text("utf-8").splitlines()]
     # A file that was rendered again has two lines.
     by_file = {row["file"]: row for row in rows if (folder / row["file"]).exists()}
-    return [Source(Row("worlds", name, tags(row)), _file(folder / name)) for name, row in sorted(by_file.items())]
+    return [
+        Source(Row("worlds", name, tags(row)), _file(folder / name), _whose((folder / name).with_suffix(THINGS)))
+        for name, row in sorted(by_file.items())
+    ]
 
 
 def photographic(folder: Path) -> list[Source]:
@@ -56,8 +67,10 @@ def photographic(folder: Path) -> list[Source]:
     found = []
     for name, domain in (("picture", "photographic"), ("bare", "bare")):
         found += [
-            Source(Row(domain, f"{name}/{path.name}"), _file(path)) for path in sorted(folder.glob(f"{name}/*.png"))
-        ]
+            Source(Row(domain, f"{name}/{path.name}"), _file(path),
+                   None if domain == "bare" else _whose(folder / "whose" / path.name))
+            for path in sorted(folder.glob(f"{name}/*.png"))
+        ]  # fmt: skip
     return found
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .layout import layout_of
 from .schedule import alphas_cumprod
 from .unet import build_narrow
-from .weights import FOLDER, read_autoencoder, read_unet, stand_in
+from .weights import FOLDER, read_autoencoder, read_painter, read_unet, shown_of, stand_in
 
 
 class ImageVAE(nn.Module):
@@ -34,13 +34,24 @@ class ImageVAE(nn.Module):
         return self.autoencoder.decode(latent).clamp(0, 1)
 
 
+def built(state: dict[str, Tensor]) -> nn.Module:
+    """The module of a narrow U-Net's weights, or of a painter's."""
+    unet = build_narrow(layout_of(state), shown_of(state))
+    unet.load_state_dict(state)
+    return unet.eval().requires_grad_(False)
+
+
 @dataclass(frozen=True)
 class NarrowModel:
-    """U-Net (diffusers' UNet2DConditionModel), VAE and the schedule's cumulative alphas (1000,), float32, CPU."""
+    """U-Net (diffusers' UNet2DConditionModel), VAE and the schedule's cumulative alphas (1000,), float32, CPU.
+
+    ``shown``: channels that the U-Net takes beside the latent's, 5 of a painter.
+    """
 
     unet: nn.Module
     vae: ImageVAE
     alphas_cumprod: Tensor
+    shown: int = 0
 
     def __iter__(self):
         return iter((self.unet, self.vae, self.alphas_cumprod))
@@ -56,6 +67,11 @@ def load_narrow(folder: Path | str = FOLDER, untrained: bool = False) -> NarrowM
         state, autoencoder = stand_in()
     else:
         state, autoencoder = read_unet(Path(folder)), read_autoencoder(Path(folder))
-    unet = build_narrow(layout_of(state))
-    unet.load_state_dict(state)
-    return NarrowModel(unet.eval().requires_grad_(False), ImageVAE(autoencoder), alphas_cumprod())
+    return NarrowModel(built(state), ImageVAE(autoencoder), alphas_cumprod())
+
+
+def load_painter(folder: Path | str = FOLDER) -> NarrowModel:
+    """The inpainting twin at its trained width; its U-Net takes nine channels (``painter``). As ``load_narrow``."""
+    folder = Path(folder)
+    state = read_painter(folder)
+    return NarrowModel(built(state), ImageVAE(read_autoencoder(folder)), alphas_cumprod(), shown_of(state))

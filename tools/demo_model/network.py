@@ -168,15 +168,16 @@ class TimeEmbedding(nn.Module):
 class Network(nn.Module):
     """``network(x, timestep).sample``: the noise in latents (B, 4, h, w), h and w multiples of 2 ** (levels - 1).
 
-    ``timestep``: (B,) of 0..999. Device and dtype are those of the weights.
+    ``timestep``: (B,) of 0..999. Device and dtype are those of the weights. ``shown``: channels that x has beside the
+    latent's four, five in the painter's.
     """
 
-    def __init__(self, layout: Layout = SMALL) -> None:
+    def __init__(self, layout: Layout = SMALL, shown: int = 0) -> None:
         super().__init__()
         self.layout = layout
         widths, heads, time = layout.widths, layout.heads, 4 * layout.widths[0]
         last = len(widths) - 1
-        self.conv_in = nn.Conv2d(4, widths[0], 3, padding=1)
+        self.conv_in = nn.Conv2d(4 + shown, widths[0], 3, padding=1)
         self.time_embedding = TimeEmbedding(time)
         before = [widths[0], *widths]
         self.down_blocks = nn.ModuleList(

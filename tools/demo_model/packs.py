@@ -115,11 +115,13 @@ class Packed:
         split: of all of it.
         rows: one for each entry.
         data: latents (N, 4, h, w) float16, or pictures (N, h, w, 3) uint8.
+        whose: of latents (N, 2 h, 2 w) uint8, which thing each quarter of a cell shows; 0 for none, or where unknown.
     """
 
     split: str
     rows: list[Row]
     data: Tensor
+    whose: Tensor | None = None
 
 
 def read_packs(folder: Path, kind: str, checked: bool = True) -> Packed:
@@ -131,6 +133,7 @@ def read_packs(folder: Path, kind: str, checked: bool = True) -> Packed:
     known = manifest(folder)
     rows: list[Row] = []
     parts: list[Tensor] = []
+    things: list[Tensor] = []
     for path in sorted(Path(folder).glob(f"{kind}_*.pack")):
         entry = known["packs"].get(path.name)
         if checked and (entry is None or entry["sha256"] != checksum(path)):
@@ -140,9 +143,12 @@ def read_packs(folder: Path, kind: str, checked: bool = True) -> Packed:
             raise PackError(f"{path}: split {about.get('split')} among {known['split']}.")
         rows += map(Row.from_dict, json.loads(about["rows"]))
         parts.append(data["latents"] if kind == "latents" else _pictures(data))
+        if kind == "latents":
+            count, _, high, wide = data["latents"].shape
+            things.append(data.get("whose", torch.zeros(count, 2 * high, 2 * wide, dtype=torch.uint8)))
     if not parts:
         raise PackError(f"{folder}: no {kind}_*.pack in it.")
-    return Packed(known["split"], rows, torch.cat(parts))
+    return Packed(known["split"], rows, torch.cat(parts), torch.cat(things) if things else None)
 
 
 def _pictures(data: dict[str, Tensor]) -> Tensor:

@@ -3,6 +3,8 @@
     python -m tools.demo_model.train_unet --packs PACKS --validation VALIDATION --start tools/demo_model/weights \
         --layout wide --out RUN --until 500000 --minutes 9
 
+With ``--painter`` it is the inpainting twin (``painter``), which is shown what surrounds the covered part of a picture.
+
 On processors ``--workers 2`` processes of one thread share a batch and average their gradients once a step: this loses
 less to waiting than threads that meet after every operation.
 """
@@ -13,6 +15,7 @@ import argparse
 import copy
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -20,13 +23,15 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn
 
-from . import balance, running
+from . import balance, painter, running
+from .covers import covers
 from .grow import grown
-from .layout import LAYOUTS, Layout
+from .layout import LAYOUTS, Layout, layout_of
 from .network import Network
 from .optimisers import OPTIMISERS
 from .packs import Packed, read_packs
 from .schedule import TIMESTEPS, alphas_cumprod
+from .weights import FOLDER
 
 THIRDS = (333, 666, 999)
 
@@ -57,16 +62,69 @@ def snr_weights(timestep: Tensor, alphas: Tensor, gamma: float | None) -> Tensor
     return (weights / weights.mean())[timestep]
 
 
+class Plain:
+    """The error of the noise in whole pictures."""
+
+    def __init__(self, alphas: Tensor, gamma: float | None) -> None:
+        self.alphas, self.gamma = alphas, gamma
+
+    def losses(
+        self, unet: nn.Module, clean: Tensor, whose: Tensor, timestep: Tensor, noise: Tensor, chance: torch.Generator
+    ) -> Tensor:
+        """(B,) float32; ``whose`` (B, 2 h, 2 w) says whose each quarter of a cell is, ``chance`` is the processor's."""
+        return loss_per_image(unet, clean, timestep, noise, self.alphas)
+
+    def weights(self, timestep: Tensor) -> Tensor:
+        """(B,) of the losses."""
+        return snr_weights(timestep, self.alphas, self.gamma)
+
+
+class Painting(Plain):
+    """The error of the noise where a picture is covered, by any of the greys (N, 4)."""
+
+    def __init__(self, alphas: Tensor, gamma: float | None, greys: Tensor) -> None:
+        super().__init__(alphas, gamma)
+        self.greys = greys.to(alphas)
+
+    def losses(
+        self, unet: nn.Module, clean: Tensor, whose: Tensor, timestep: Tensor, noise: Tensor, chance: torch.Generator
+    ) -> Tensor:
+        covered = covers(whose, chance).to(clean)
+        grey = self.greys[torch.randint(len(self.greys), (len(clean),), generator=chance).to(clean.device)]
+        return painter.loss_per_image(unet, clean, covered, grey[:, :, None, None], timestep, noise, self.alphas)
+
+    def weights(self, timestep: Tensor) -> Tensor:
+        return painter.level_weights(timestep, self.alphas, self.gamma or float("inf"))
+
+
+def objective(args: argparse.Namespace, alphas: Tensor) -> Plain:
+    """What is learned."""
+    gamma = args.min_snr or None
+    if not args.painter:
+        return Plain(alphas, gamma)
+    from .weights import read_autoencoder
+
+    grey = read_autoencoder(args.autoencoder).encode(torch.full((1, 3, 64, 64), 0.5))[0, :, 4, 4]
+    return Painting(alphas, gamma, torch.stack([grey, torch.tensor(painter.BLANK)]))
+
+
 @torch.no_grad()
-def validation_loss(unet: nn.Module, latents: Tensor, alphas: Tensor, batch: int = 16) -> dict[str, float]:
-    """Noise-prediction error over fixed noises and timesteps, in all and for thirds of the timesteps."""
+def validation_loss(unet: nn.Module, held: Packed, learned: Plain, batch: int = 16) -> dict[str, float]:
+    """The error over fixed noises, timesteps and covers, in all and for thirds of the timesteps."""
     generator = torch.Generator().manual_seed(5)
+    chance = torch.Generator().manual_seed(6)
     losses, steps = [], []
-    for start in range(0, len(latents), batch):
-        clean = latents[start : start + batch]
+    assert held.whose is not None
+    for start in range(0, len(held.data), batch):
+        clean = held.data[start : start + batch]
         timestep = stratified_timesteps(len(clean), generator)
         noise = torch.randn(clean.shape, generator=generator)
-        losses.append(loss_per_image(unet, clean, timestep.to(clean.device), noise.to(clean.device), alphas).cpu())
+        losses.append(
+            learned.losses(
+                unet, clean, held.whose[start : start + batch], timestep.to(clean.device), noise.to(clean.device),
+                chance,
+            ).cpu()
+        )  # fmt: skip
         steps.append(timestep)
     loss, step = torch.cat(losses), torch.cat(steps)
     parts = {f"below_{top}": loss[(step >= top - 333) & (step < top)].mean().item() for top in THIRDS}
@@ -92,12 +150,14 @@ class Drawn:
     """Batches of a training's latents, drawn by their weights."""
 
     def __init__(self, packed: Packed, shares: dict[str, float], device: torch.device) -> None:
-        self.latents = packed.data.to(device)
+        assert packed.whose is not None
+        self.latents, self.whose = packed.data.to(device), packed.whose
         self.weights = balance.weights(packed.rows, shares).float().to(device)
 
-    def batch(self, count: int, generator: torch.Generator) -> Tensor:
-        """(count, 4, h, w) float32."""
-        return self.latents[torch.multinomial(self.weights, count, True, generator=generator)].float()
+    def batch(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Latents (count, 4, h, w) float32 on the device, and whose they are (count, 2 h, 2 w) on the processor."""
+        drawn = torch.multinomial(self.weights, count, True, generator=generator)
+        return self.latents[drawn].float(), self.whose[drawn.cpu()]
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -113,6 +173,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="small")
     parser.add_argument("--start", type=Path, help="weights to begin from: a folder, or a checkpoint; grown if smaller")
+    parser.add_argument("--painter", action="store_true", help="train the inpainting twin")
+    parser.add_argument("--autoencoder", type=Path, default=FOLDER, help="folder of weights, whose grey covers are")
     parser.add_argument("--workers", type=int, default=1, help="processes that share a batch, on processors alone")
     args = parser.parse_args(given)
     if args.workers > 1 and running.device_of(args.device).type != "cpu":
@@ -122,10 +184,10 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def begun(start: Path | None, layout: Layout, seed: int) -> Network:
-    """A network that begins at ``start``, or at random."""
+def begun(start: Path | None, layout: Layout, seed: int, shown: int = 0) -> Network:
+    """A network that begins at ``start``, or at random; a painter from a painter or from a plain one."""
     torch.manual_seed(seed)
-    network = Network(layout)
+    network = Network(layout, shown)
     if start is not None:
         if start.is_dir():
             from .weights import read_unet
@@ -133,7 +195,11 @@ def begun(start: Path | None, layout: Layout, seed: int) -> Network:
             state = read_unet(start)
         else:
             state = running.start_state(start)
-        network.load_state_dict(grown(state, layout, seed))
+        if shown and state["conv_in.weight"].shape[1] < network.conv_in.in_channels:
+            state = painter.conditioned(grown(state, layout, seed))
+        else:
+            state = state if layout_of(state) == layout else grown(state, layout, seed)
+        network.load_state_dict(state)
     return network
 
 
@@ -155,10 +221,16 @@ def train(rank: int, args: argparse.Namespace) -> None:
     device = running.device_of(args.device)
     alphas = alphas_cumprod().to(device)
     data = Drawn(read_packs(args.packs, "latents"), balance.parse_shares(args.shares), device)
-    held_out = read_packs(args.validation, "latents").data
+    learned = objective(args, alphas)
+    held = read_packs(args.validation, "latents")
+    assert held.whose is not None
     # Spread over all of it, since packs are sorted by domain.
-    held_out = held_out[:: max(1, len(held_out) // args.validation_count)][: args.validation_count].float().to(device)
-    network = begun(args.start, LAYOUTS[args.layout], args.seed).to(device)
+    few = slice(None, None, max(1, len(held.data) // args.validation_count))
+    held = replace(
+        held, data=held.data[few][: args.validation_count].float().to(device),
+        whose=held.whose[few][: args.validation_count],
+    )  # fmt: skip
+    network = begun(args.start, LAYOUTS[args.layout], args.seed, painter.SHOWN if args.painter else 0).to(device)
     average = copy.deepcopy(network).requires_grad_(False)
     optimiser = OPTIMISERS[args.optimiser](network, args.rate)
     progress, clock = running.Progress(args.out, "unet"), running.Clock(args.minutes)
@@ -171,12 +243,13 @@ def train(rank: int, args: argparse.Namespace) -> None:
         rate = progress.rate(args)
         optimiser.set_rate(rate)
         generator = running.generator_of(device, args.seed, progress.step, rank)
-        clean = data.batch(count, generator)
+        clean, whose = data.batch(count, generator)
         noise = torch.randn(clean.shape, generator=generator, device=device)
         timestep = stratified_timesteps(count, generator)
+        chance = running.generator_of(torch.device("cpu"), args.seed + 1, progress.step, rank)
         with running.autocast(device, args.precision):
-            losses = loss_per_image(shown, clean, timestep, noise, alphas)
-        (losses * snr_weights(timestep, alphas, args.min_snr or None)).mean().backward()
+            losses = learned.losses(shown, clean, whose, timestep, noise, chance)
+        (losses * learned.weights(timestep)).mean().backward()
         # The first worker's clock is everybody's.
         over = average_over_workers(parameters, [float(clock.over) if rank == 0 else 0.0])[0]
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -196,7 +269,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
             total, counted = torch.zeros((), device=device), 0
             if stop or clock.due("validation", args.validate_every):
                 with running.autocast(device, args.precision):
-                    row["validation_loss"] = validation_loss(average, held_out, alphas)
+                    row["validation_loss"] = validation_loss(average, held, learned)
                 mark = progress.samples, time.monotonic()
             progress.write(**row)
         if stop or clock.due("checkpoint", args.save_every):

@@ -25,12 +25,15 @@ TIME_ENTRIES = 320
 CONTEXT_LAYERS = ("attn2.to_q.weight", "attn2.to_k.weight", "attn2.to_v.weight")
 
 
-def diffusers_config(widths: tuple[int, ...], heads: tuple[int, ...] | int, blocks: int = 1) -> dict:
-    """Arguments of diffusers' UNet2DConditionModel for these widths and heads per level, and blocks a level."""
+def diffusers_config(widths: tuple[int, ...], heads: tuple[int, ...] | int, blocks: int = 1, shown: int = 0) -> dict:
+    """Arguments of diffusers' UNet2DConditionModel for these widths and heads per level, and blocks a level.
+
+    ``shown``: channels beside the latent's four, five in a painter's.
+    """
     levels = len(widths)
     return {
         "sample_size": 32,
-        "in_channels": 4,
+        "in_channels": 4 + shown,
         "out_channels": 4,
         "layers_per_block": blocks,
         "block_out_channels": list(widths),
@@ -48,15 +51,15 @@ def diffusers_config(widths: tuple[int, ...], heads: tuple[int, ...] | int, bloc
     }
 
 
-def wide_config(layout: Layout = SMALL) -> dict:
+def wide_config(layout: Layout = SMALL, shown: int = 0) -> dict:
     """Arguments of UNet2DConditionModel for the widened model (as shipped 320/640/640, eight heads).
 
     ``sample_size`` 32 is what tells its native size, 256 px.
     """
-    return diffusers_config(tuple(K * width for width in layout.widths), WIDE_HEADS, layout.blocks)
+    return diffusers_config(tuple(K * width for width in layout.widths), WIDE_HEADS, layout.blocks, shown)
 
 
-def build_narrow(layout: Layout = SMALL) -> nn.Module:
+def build_narrow(layout: Layout = SMALL, shown: int = 0) -> nn.Module:
     """A freshly initialised narrow UNet2DConditionModel without cross-attention.
 
     It is called as diffusers' class is, ``unet(x, t, encoder_hidden_states=None).sample``; the context is ignored.
@@ -64,7 +67,7 @@ def build_narrow(layout: Layout = SMALL) -> nn.Module:
     from diffusers import UNet2DConditionModel
     from diffusers.models.embeddings import Timesteps
 
-    unet = UNet2DConditionModel(**diffusers_config(layout.widths, layout.heads, layout.blocks))
+    unet = UNet2DConditionModel(**diffusers_config(layout.widths, layout.heads, layout.blocks, shown))
     unet.time_proj = Timesteps(TIME_ENTRIES, True, 0)
     unet.time_embedding.linear_1 = nn.Linear(TIME_ENTRIES, 4 * layout.widths[0])
     for module in unet.modules():

@@ -15,6 +15,7 @@ from .layout import SMALL, Layout
 FOLDER = Path(__file__).parent / "weights"
 UNET_FILE = "unet_narrow.safetensors"
 AUTOENCODER_FILE = "autoencoder_narrow.safetensors"
+PAINTER_FILE = "painter_narrow.safetensors"
 
 
 class MissingWeightsError(FileNotFoundError):
@@ -75,13 +76,26 @@ def read_unet(folder: Path = FOLDER) -> dict[str, Tensor]:
     return read(folder / UNET_FILE)[0]
 
 
-def stand_in(seed: int = 0, layout: Layout = SMALL) -> tuple[dict[str, Tensor], Autoencoder]:
-    """Untrained weights of a layout, equal on every machine for one seed: (narrow U-Net, autoencoder)."""
+def read_painter(folder: Path = FOLDER) -> dict[str, Tensor]:
+    """State dict of the trained painter, the narrow U-Net's inpainting twin, float32."""
+    return read(folder / PAINTER_FILE)[0]
+
+
+def shown_of(state: dict[str, Tensor]) -> int:
+    """Channels that a U-Net is shown beside the latent's: 0, or 5 for a painter."""
+    return state["conv_in.weight"].shape[1] - 4
+
+
+def stand_in(seed: int = 0, layout: Layout = SMALL, shown: int = 0) -> tuple[dict[str, Tensor], Autoencoder]:
+    """Untrained weights of a layout, equal on every machine for one seed: (narrow U-Net, autoencoder).
+
+    ``shown``: as in ``unet.build_narrow``.
+    """
     from .unet import build_narrow
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        unet, autoencoder = build_narrow(layout), Autoencoder()
+        unet, autoencoder = build_narrow(layout, shown), Autoencoder()
     return unet.state_dict(), autoencoder.eval().requires_grad_(False)
 
 

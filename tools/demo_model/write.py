@@ -18,8 +18,9 @@ from torch import Tensor
 
 from .autoencoder import Autoencoder, padded_state_dict
 from .layout import NATIVE_SIZE, layout_of
+from .painter import SHOWN
 from .unet import ldm_state_dict, wide_config, widen
-from .weights import FOLDER, MissingWeightsError, read_autoencoder, read_unet, stand_in
+from .weights import FOLDER, MissingWeightsError, read_autoencoder, read_painter, read_unet, shown_of, stand_in
 
 # ComfyUI multiplies SD 1.5 latents by this after encoding and divides before decoding. The encoder already gives
 # unit variance, so the VAE's own scale undoes it.
@@ -58,7 +59,8 @@ def write_comfy(unet: dict[str, Tensor], autoencoder: Autoencoder, path: Path, d
     """Write the ComfyUI checkpoint; U-Net and VAE are stored in ``dtype``."""
     tensors = {key: value.to(dtype).contiguous() for key, value in comfy_state_dict(unet, autoencoder).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, path, ABOUT)
+    about = {**ABOUT, "modelspec.title": f"{ABOUT['modelspec.title']}, painter"} if shown_of(unet) else ABOUT
+    save_file(tensors, path, about)
 
 
 def tiny_vae_state_dict(autoencoder: Autoencoder) -> dict[str, Tensor]:
@@ -74,7 +76,7 @@ def tiny_vae_state_dict(autoencoder: Autoencoder) -> dict[str, Tensor]:
 def write_diffusers(unet: dict[str, Tensor], autoencoder: Autoencoder, folder: Path, dtype: torch.dtype) -> None:
     """Write the diffusers folder. Needs no diffusers."""
     wide = {key: value.to(dtype).contiguous() for key, value in widen(unet).items()}
-    config = {"_class_name": "UNet2DConditionModel", **wide_config(layout_of(unet))}
+    config = {"_class_name": "UNet2DConditionModel", **wide_config(layout_of(unet), shown_of(unet))}
     vae_config = {
         "_class_name": "AutoencoderTiny",
         "encoder_block_out_channels": [64] * 4,
@@ -109,13 +111,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--comfy", type=Path, metavar="FILE.safetensors", help="ComfyUI checkpoint to write")
     parser.add_argument("--diffusers", type=Path, metavar="DIR", help="diffusers folder to write")
     parser.add_argument("--weights", type=Path, default=FOLDER, help="folder of the narrow weights")
+    parser.add_argument("--painter", action="store_true", help="the inpainting twin (nine channels) and not the model")
     parser.add_argument("--stand-in", action="store_true", help="untrained weights of the same layout, for tests")
     parser.add_argument("--dtype", choices=("fp16", "fp32"), default="fp16", help="stored precision")
     args = parser.parse_args(arguments)
     if args.comfy is None and args.diffusers is None:
         parser.error("nothing to write: give --comfy FILE.safetensors and/or --diffusers DIR")
     try:
-        unet, autoencoder = stand_in() if args.stand_in else (read_unet(args.weights), read_autoencoder(args.weights))
+        if args.stand_in:
+            unet, autoencoder = stand_in(shown=SHOWN if args.painter else 0)
+        else:
+            unet = (read_painter if args.painter else read_unet)(args.weights)
+            autoencoder = read_autoencoder(args.weights)
     except MissingWeightsError as error:
         parser.exit(1, f"{error}\n")
     dtype = torch.float16 if args.dtype == "fp16" else torch.float32

@@ -266,8 +266,10 @@ def make_scene(stock: Stock, seed: int, number: int, size: int = 256) -> DragSce
             return scene
 
 
-def make_picture(stock: Stock, seed: int, number: int, size: int = 256) -> tuple[Array, Array]:
-    """(picture, its bare background), each uint8 (size, size, 3): one to three things, some cut by the border."""
+def make_picture(stock: Stock, seed: int, number: int, size: int = 256) -> tuple[Array, Array, Array]:
+    """(picture, its bare background), each uint8 (size, size, 3): one to three things, some cut by the border; and
+    uint8 (size, size), which thing a pixel shows: 1 for the first, 0 for the background.
+    """
     rng = np.random.default_rng([STREAMS[stock.split], seed, number, KIND, 1])
     while True:
         backdrop = stock.pick_backdrop(rng)
@@ -275,17 +277,20 @@ def make_picture(stock: Stock, seed: int, number: int, size: int = 256) -> tuple
         count = int(rng.choice([1, 2, 3], p=[0.45, 0.35, 0.2]))
         layers = [layer for _, layer in _fill(rng, stock, backdrop, background, count, cropped=0.25)]
         if layers:
-            picture = render(background, layers)
-            return np.rint(picture * 255).astype(np.uint8), np.rint(background * 255).astype(np.uint8)
+            picture, whose = render(background, layers), np.zeros((size, size), np.uint8)
+            for thing, layer in enumerate(layers, 1):
+                whose[coverage(layer, size) > 0.5] = thing
+            return np.rint(picture * 255).astype(np.uint8), np.rint(background * 255).astype(np.uint8), whose
 
 
 def write_pictures(stock: Stock, count: int, seed: int, out: Path, size: int = 256) -> int:
-    """Write ``out``/picture/000000.png and ``out``/bare/000000.png; those that are there are kept.
+    """Write ``out``/picture/000000.png, ``out``/bare/000000.png and ``out``/whose/000000.png (`make_picture`); those
+    that are there are kept.
 
     Returns:
         How many were made by this call.
     """
-    folders = {name: out / name for name in ("picture", "bare")}
+    folders = {name: out / name for name in ("picture", "bare", "whose")}
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
     made = 0

@@ -38,6 +38,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--cache", type=Path, default=renderer.cache_folder(), help="of the package and what is read from it"
     )
+    parser.add_argument(
+        "--things", action="store_true", help="beside each single picture, which thing each of its pixels shows"
+    )
     parser.add_argument("--variant", help="of Mitsuba: llvm_ad_rgb, scalar_rgb; by default the faster that works")
     parser.add_argument("--threads", type=int, help="to render with, each process; all by default, or one of several")
     parser.add_argument("--processes", type=int, default=1, help="that share the work; about 1 GB of memory each")

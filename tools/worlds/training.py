@@ -24,6 +24,7 @@ REMOVED = 0.25
 ATTEMPTS = 12
 PER_FOLDER = 1000
 SAMPLES = 8
+THINGS = ".things.png"
 
 
 def _shown(rng: Rng, stage: Stage) -> tuple[list[Body], int]:
@@ -119,10 +120,27 @@ def photograph(stage: Stage, samples: int, seed: int, without: tuple[int, ...] =
     return develop(light, exposure(light) * 2.0**stage.exposure)
 
 
+def whose(stage: Stage, without: tuple[int, ...] = ()) -> Array:
+    """uint8 (size, size): which thing a pixel's centre shows, 1 for the first body; 0 for the room."""
+    camera = stage.camera
+    hits = World(stage, without).cast(camera.origin, camera.rays(camera.pixel_grid()))
+    return np.clip(hits.body + 1, 0, 255).astype(np.uint8)
+
+
 def render_pictures(
-    out: Path, part: str, first: int, count: int, library: Library | None, size: int, samples: int, share: Share = ALONE
+    out: Path,
+    part: str,
+    first: int,
+    count: int,
+    library: Library | None,
+    size: int,
+    samples: int,
+    share: Share = ALONE,
+    things: bool = False,
 ) -> tuple[int, int]:
     """Pictures of seeds ``first`` to ``first + count`` as ``out/NN/NNNNNN.png``; those that are there are kept.
+
+    ``things``: beside each, ``NNNNNN.things.png`` of ``whose``.
 
     Each adds a line to ``out/index.jsonl``; a seed that fails adds one with its error to ``out/broken.jsonl`` and is
     passed over from then on. Returns how many ``share`` made and how many failed.
@@ -148,6 +166,8 @@ def render_pictures(
             records.add(broken, {"seed": seed, "error": f"{type(error).__name__}: {error}"})
             continue
         path.parent.mkdir(exist_ok=True)
+        if things:
+            Image.fromarray(whose(stage, without)).save(path.with_suffix(THINGS))
         part_file = path.with_suffix(".part")
         Image.fromarray(image).save(part_file, format="PNG")
         part_file.replace(path)

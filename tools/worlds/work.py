@@ -35,8 +35,9 @@ def render(share: Share, args: argparse.Namespace) -> tuple[int, int]:
         from .training import SAMPLES, render_pictures
 
         return render_pictures(
-            args.out, args.split, args.seed, args.pictures, library, args.size, args.samples or SAMPLES, share
-        )
+            args.out, args.split, args.seed, args.pictures, library, args.size, args.samples or SAMPLES, share,
+            args.things,
+        )  # fmt: skip
     if args.cutouts is not None:
         from .cutouts import render_cutouts
 

@@ -1,4 +1,7 @@
-"""Pictures out of noise, whole ones and parts: DDIM with what is known put back at every step."""
+"""Pictures out of noise, whole ones and parts: DDIM with what is known put back at every step.
+
+A painter is shown what is known as well.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .. import painter
 from ..load import NarrowModel
 from ..schedule import TIMESTEPS
 
 CELL = 8
 BATCH = 8
+GREY = 64
+"""Pixels a side of a grey picture whose middle no border reaches."""
 
 
 def descending(steps: int, strength: float = 1.0) -> list[int]:
@@ -39,7 +45,7 @@ def sampled(
         free: (1, 1, h, w) bool, cells that are painted; None for all.
         known: (1, 4, h, w) clean latents of the others, which are put back at every level with the same noise.
     """
-    alphas = model.alphas_cumprod
+    alphas, beside = model.alphas_cumprod, _shown(model, noise, free, known)
     levels = descending(steps, strength)
     first = alphas[levels[0]]
     x = first.sqrt() * start + (1 - first).sqrt() * noise
@@ -53,12 +59,21 @@ def sampled(
             x = torch.where(free, x, alpha.sqrt() * known + (1 - alpha).sqrt() * noise)
         timestep = torch.full((len(x),), here)
         eps = torch.cat([
-            model.unet(part, times, encoder_hidden_states=None).sample
-            for part, times in zip(x.split(BATCH), timestep.split(BATCH), strict=True)
+            model.unet(torch.cat([part, planes], 1), times, encoder_hidden_states=None).sample
+            for part, planes, times in zip(x.split(BATCH), beside.split(BATCH), timestep.split(BATCH), strict=True)
         ])  # fmt: skip
         clean = (x - (1 - alpha).sqrt() * eps) / alpha.sqrt()
         x = after.sqrt() * clean + (1 - after).sqrt() * eps
     return x if free is None else torch.where(free, x, known)
+
+
+def _shown(model: NarrowModel, noise: Tensor, free: Tensor | None, known: Tensor | None) -> Tensor:
+    """(B, 0 or 5, h, w) planes that the U-Net is shown beside the latents."""
+    if not model.shown:
+        return noise[:, :0]
+    covered = torch.ones_like(noise[:, :1]) if free is None else free.to(noise).expand(len(noise), -1, -1, -1)
+    grey = model.vae.encode(torch.full((1, 3, GREY, GREY), 0.5))[:, :, 4:5, 4:5]
+    return painter.shown(covered, torch.zeros_like(noise) if known is None else known, grey)
 
 
 def cells_of(hole: Tensor) -> Tensor:
