@@ -114,8 +114,8 @@ def by_true_flow(host: DirectHost, scene: Large, window: Window, settings: EditS
     found = stations.find(inversion, grid, taken.points, settings, taken.image, taken.mask)
     dragged = stations.move(inversion, found, settings, taken.image, host, movement)
     latent = stations.sample(host, inversion, dragged, settings)
-    edited, shown = stations.finished(taken.image, host.decode(latent), dragged, settings)
-    return Followed(put_back(taken, edited, shown, [movement], settings).image, edited, shown)
+    done = stations.finished(taken.image, host.decode(latent), dragged, settings)
+    return Followed(put_back(taken, done.image, done.shown, [movement], settings).image, done.image, done.shown)
 
 
 def near_border(window: Window, outside: bool = False) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 from core.hosts.diffusers import DiffusersDenoiser, DiffusersVae
 from core.hosts.diffusers import load as load_components
 from core.hosts.direct import DirectHost
-from core.model.protocols import AttentionHooks, Autoencoder, Denoiser
+from core.model.protocols import AttentionHooks, Autoencoder, Denoiser, PaintingWork
 
 PACKAGES = ("torch", "diffusers", "numpy", "opencv-python-headless", "scikit-image", "scipy")
 
@@ -67,6 +67,32 @@ class ChannelsLast:
     def decode(self, latent: torch.Tensor) -> torch.Tensor:
         """(B, 4, h, w) -> (B, 8 h, 8 w, 3) in 0..1."""
         return self._vae.decode(latent).movedim(1, -1)
+
+
+class NarrowPainter:
+    """The demo model's inpainting twin at its narrow width (a ``model.protocols.Painter``)."""
+
+    def __init__(self, folder: Path | None = None):
+        from diffusers import DDIMScheduler
+
+        from tools.demo_model.load import load_painter
+        from tools.demo_model.weights import FOLDER
+        from tools.demo_model.write import SCHEDULER
+
+        self._unet, vae, _ = load_painter(folder or FOLDER)
+        self._scheduler = DDIMScheduler.from_config(SCHEDULER)
+        self._grey = vae.encode(torch.full((1, 3, 64, 64), 0.5))[:, :, 4:5, 4:5]
+        self.evaluations = 0
+
+    def painting(self, picture: torch.Tensor, hole: torch.Tensor, work: PaintingWork) -> torch.Tensor:
+        shown = torch.cat([hole.to(picture), torch.where(hole, self._grey, picture)], 1)
+        denoiser = DiffusersDenoiser(self._unet, self._scheduler, shown=shown)
+
+        def denoise(x: torch.Tensor, sigma: float) -> torch.Tensor:
+            self.evaluations += 1
+            return denoiser.denoise(x, sigma)
+
+        return work(denoise)
 
 
 def load(

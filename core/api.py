@@ -51,11 +51,11 @@ from .hosts.diffusers import (
     Components,
     Conditioning,
     DiffusersDenoiser,
+    DiffusersPainter,
     DiffusersVae,
     check_painter,
     context_width,
     extra_channels,
-    painter_of,
 )
 from .hosts.diffusers import from_pipeline as _components_of
 from .hosts.diffusers import load as _load
@@ -125,7 +125,7 @@ class Model:
             check_painter(self.components, painter.components)
             wanted = self._worded_for(painter, name, shown)
             unwanted = self._worded_for(painter, "negative_prompt", negative_prompt if guidance != 1 else None)
-            painting = painter_of(painter.components, wanted, unwanted, guidance)
+            painting = DiffusersPainter(painter.components, wanted, unwanted, guidance)
         return DirectHost(
             source, vae, source.sigma, source.fingerprint, target, vae.device, described, self._told, painting
         )
@@ -355,6 +355,7 @@ def sample(
     on_step: OnStep | None = None,
     painter: Model | None = None,
     restyle: str | None = None,
+    light_mask: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Samples a dragged latent back to a picture, (B, H, W, 3) float32 in 0..1 on the CPU.
 
@@ -364,12 +365,12 @@ def sample(
         settings: ``sample``, ``restore_detail``, ``source_background``, ``shown_margin`` and ``shown_feather`` of it
             are used.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
-        painter: as for ``edit``.
+        painter, light_mask: as for ``edit``.
     """
     host = model.host(prompt, negative_prompt, guidance, painter=painter, restyle=restyle)
-    latent = stations.sample(host, source.inversion, dragged, settings, on_step=on_step)
-    finished = dragged.painted_by_another() if host.paints else dragged
-    return stations.finish(source.image, host.decode(latent), finished, settings)
+    latent = stations.sample(host, source.inversion, dragged, settings, on_step=on_step, lit=light_mask)
+    settings = (settings or EditSettings()).beside(host.paints)
+    return stations.finish(source.image, host.decode(latent), dragged, settings, lit=light_mask)
 
 
 def edit(
@@ -388,6 +389,7 @@ def edit(
     restyle: str | None = None,
     window: Context = "auto",
     preset: Preset = "auto",
+    light_mask: torch.Tensor | None = None,
 ) -> EditResult:
     """Drags what belongs to each handle to its target: all of the above in one call.
 
@@ -403,8 +405,9 @@ def edit(
         settings: see ``EditSettings``; None takes ``model.defaults``.
         mask: (B or 1, H, W) or (H, W) in 0..1 to move instead of what the attention finds.
         on_step: called with (steps done of inversion and sampling, latent, clean estimate); may raise to stop.
-        painter: a second model of the same family that paints what the drag reveals, from noise and at every step:
-            an inpainting checkpoint (9 channels), best. A single file takes prompts by ``model``'s text encoder.
+        painter: a second model of the same family that paints in this one's place (``settings.repaint``), what the
+            drag reveals in any case: an inpainting checkpoint (9 channels), best. A single file takes prompts by
+            ``model``'s text encoder.
         clean_plate: your own picture of what is behind, of the picture's size, in the place of a filling.
         restyle: what the edited part shall look like, in ``prompt``'s place on the way back alone. It is seen in free
             cells only, the more, the less ``settings.sample`` holds.
@@ -413,6 +416,8 @@ def edit(
             "whole" the picture as it is. Without a ``mask`` a look at the whole picture takes a few evaluations more.
         preset: changes to ``settings``, see ``presets``: "keep", or "paper" for the published steps. The single steps
             take ``presets.applied(settings, preset)``.
+        light_mask: (B or 1, H, W) or (H, W) in 0..1, where the light may change (``settings.repaint.surroundings``), in
+            place of all round as far as its ``extent``.
 
     Raises:
         InputError: anything that the caller can mend; the message says how.
@@ -422,6 +427,7 @@ def edit(
     return windowed.edit_anywhere(
         host, read_image(image), read_points(points), model.family.native_px, window,
         applied(settings or model.defaults, preset), mask, on_step, plate,
+        light_mask,
     )
 
 

@@ -49,11 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         read_settings(options)
         read_context(options.window)
         jobs = batch.plan_jobs(options.input, read_drags(options))
-        mask, plate = _mask(options, jobs), _plate(options, jobs)
+        mask, plate = _mask("mask", options.mask, jobs), _plate(options, jobs)
+        lit = _mask("light_mask", options.light_mask, jobs)
         dtype = DTYPES[options.dtype] if options.dtype else None
         model = api.load(options.model, options.device, dtype)
         painter = api.load(options.painter, options.device, dtype) if options.painter else None
-        return run(model, jobs, options, read_settings(options, model.family), Given(mask, plate, painter))
+        return run(model, jobs, options, read_settings(options, model.family), Given(mask, plate, painter, lit))
     except InputError as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
@@ -66,11 +67,13 @@ class Given:
     Attributes:
         mask, plate: (1, H, W) and (1, H, W, 3) in 0..1, for a single picture.
         painter: the second model.
+        lit: (1, H, W) in 0..1, for a single picture.
     """
 
     mask: torch.Tensor | None = None
     plate: torch.Tensor | None = None
     painter: api.Model | None = None
+    lit: torch.Tensor | None = None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -101,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--painter", type=Path, metavar="MODEL", help="a second model of the same family, an inpainting checkpoint at "
-        "best, that paints what the drag reveals",
+        "best, that paints in its place: what the drag reveals, and with --light the light",
     )
     parser.add_argument(
         "--window", default="auto", metavar="auto|whole|PX", help="pictures larger than the model's own size are "
@@ -175,6 +178,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--light-extent", type=float, default=default.repaint.extent, metavar="SIZES",
         help="how far that reaches, in sizes of the element, default: %(default)s",
+    )
+    parser.add_argument(
+        "--light-mask", type=Path, metavar="FILE", help="a picture whose white is where that may change the light"
     )
     parser.add_argument("--seed", type=int, default=default.seed, help="of what was hidden, default: %(default)s")
     parser.add_argument("--budget-mb", type=int, default=default.capture.budget_mb, help="default: %(default)s")
@@ -283,7 +289,7 @@ def _edit(
         result = api.edit(
             model, job.image, job.points, options.prompt, options.negative_prompt, options.guidance,
             options.source_prompt, settings, given.mask, lambda *_: steps.update(), given.painter, given.plate,
-            options.restyle, read_context(options.window),
+            options.restyle, read_context(options.window), light_mask=given.lit,
         )
     if isinstance(result, WindowedResult):
         tqdm.write(f"{job.name}: {result.window}", sys.stderr)
@@ -306,6 +312,7 @@ def _parameters(
         },
         "mask": batch.checksum(options.mask) if options.mask else None,
         "clean_plate": batch.checksum(options.clean_plate) if options.clean_plate else None,
+        "light_mask": batch.checksum(options.light_mask) if options.light_mask else None,
         "window": options.window,
         "settings": dataclasses.asdict(settings),
     }
@@ -352,12 +359,12 @@ def _versions() -> dict[str, str]:
     return versions
 
 
-def _mask(options: argparse.Namespace, jobs: list[Job]) -> torch.Tensor | None:
-    if options.mask is None:
+def _mask(name: str, file: Path | None, jobs: list[Job]) -> torch.Tensor | None:
+    if file is None:
         return None
     if len(jobs) > 1:
-        raise InputError("mask", f"one for {len(jobs)} pictures.", "Edit a single picture with it.")
-    return api.read_image(options.mask).mean(-1)
+        raise InputError(name, f"one for {len(jobs)} pictures.", "Edit a single picture with it.")
+    return api.read_image(file, name).mean(-1)
 
 
 def _plate(options: argparse.Namespace, jobs: list[Job]) -> torch.Tensor | None:

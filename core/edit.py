@@ -56,6 +56,21 @@ class Found:
 
 
 @dataclass(frozen=True, eq=False)
+class Finished:
+    """A decoded edit put together with the source's pixels; tensors on the CPU, float32.
+
+    Attributes:
+        image: (B, H, W, 3) in 0..1.
+        shown: (B, H, W) in 0..1 where it shows the edit or, without ``source_background``, would.
+        light: (B, H, W) in 0..1 where it differs from what was composed by light alone.
+    """
+
+    image: torch.Tensor
+    shown: torch.Tensor
+    light: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class EditResult:
     """What an edit gives; tensors on the CPU, float32.
 
@@ -64,6 +79,7 @@ class EditResult:
         shown: (B, H, W) in 0..1, how far ``image`` is the edit and not the source.
         inversion, found, dragged: what the stations made, to go on from.
         revealed, seam: (B, H, W) in 0..1, where the filling shows, and where things meet (``pixels.revealed``).
+        light: (B, H, W) in 0..1, where the light changed round the element.
     """
 
     image: torch.Tensor
@@ -73,6 +89,7 @@ class EditResult:
     dragged: DraggedLatent
     revealed: torch.Tensor
     seam: torch.Tensor
+    light: torch.Tensor
 
     @property
     def element(self) -> torch.Tensor:
@@ -93,6 +110,7 @@ def edit(
     mask: torch.Tensor | None = None,
     on_step: OnStep | None = None,
     clean_plate: torch.Tensor | None = None,
+    lit: torch.Tensor | None = None,
 ) -> EditResult:
     """Drags what belongs to the handles to the targets.
 
@@ -104,6 +122,7 @@ def edit(
         mask: (B or 1, H, W) to move instead of what the attention finds.
         on_step: called with (steps done so far of inversion and sampling, latent, clean estimate); may raise to stop.
         clean_plate: (B or 1, H, W, 3) in 0..1, a picture of what is behind, in the place of a filling.
+        lit: (B or 1, H, W) in 0..1, where the light may change, in place of as far as ``repaint.extent``.
 
     Raises:
         InputError: anything the user can mend.
@@ -119,16 +138,17 @@ def edit(
     if clean_plate is not None:
         check_one_behind(host.paints)
         check_clean_plate(clean_plate, grid, image.shape[0])
+    if lit is not None:
+        check_lit(lit, grid, image.shape[0])
 
     inversion = invert(host, host.encode(grid.pad_image(image)), settings, on_step=on_step)
     found = find(inversion, grid, points, settings, image, mask)
     dragged = move(inversion, found, settings, image, host, clean_plate=clean_plate)
     after = None if on_step is None else lambda done, *rest: on_step(inversion.steps + done, *rest)
-    latent = sample(host, inversion, dragged, settings, on_step=after)
-    done = dragged.painted_by_another() if host.paints else dragged
-    picture, shown = finished(image, host.decode(latent), done, settings)
+    latent = sample(host, inversion, dragged, settings, on_step=after, lit=lit)
+    done = finished(image, host.decode(latent), dragged, settings.beside(host.paints), lit=lit)
     revealed, seam = (mask(dragged, settings.fill).cpu() for mask in (revealed_mask, seam_mask))
-    return EditResult(picture, shown, inversion, found, dragged, revealed, seam)
+    return EditResult(done.image, done.shown, inversion, found, dragged, revealed, seam, done.light)
 
 
 def invert(
@@ -254,6 +274,7 @@ def sample(
     latent: torch.Tensor | None = None,
     free: torch.Tensor | None = None,
     on_step: OnStep | None = None,
+    lit: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Step 6: samples a dragged latent back; (B, C, h, w) float32.
 
@@ -266,6 +287,8 @@ def sample(
         free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or all of them
             without ``sample.hold_background``.
         on_step: called with (steps done, latent, clean estimate); may raise to stop.
+        lit: (B or 1, H, W) in 0..1, where the light may change, in place of as far as ``repaint.extent``; needs
+            ``dragged``.
     """
     settings = settings or EditSettings()
     if latent is None:
@@ -275,15 +298,39 @@ def sample(
     if free is None and dragged is not None and not settings.sample.hold_background:
         free = torch.ones_like(dragged.movement.free)
     after = None if on_step is None else lambda index, *rest: on_step(index + 1, *rest)
-    return host.sample(inversion, latent, dragged, free, settings.sample, after, repainting(host, settings))
+    painting = repainting(host, settings)
+    if painting is not None and lit is not None and dragged is not None:
+        grid = dragged.movement.grid
+        check_lit(lit, grid, inversion.batch)
+        painting = replace(painting, lit=grid.image_mask_to_cells(as_masks(lit)))
+    return host.sample(inversion, latent, dragged, free, settings.sample, after, painting)
 
 
 def repainting(host: Host, settings: EditSettings) -> Repainting | None:
-    """What the model itself paints before the way back; None for nothing."""
+    """What is painted before the way back; None for nothing."""
     repaint = settings.repaint.beside(host.paints)
     if repaint.strength == 0:
         return None
     return Repainting(repaint, host.sigmas(repaint.steps, repaint.strength, settings.schedule))
+
+
+def as_masks(mask: torch.Tensor) -> torch.Tensor:
+    """(B or 1, H, W) float32 on the CPU of a mask with or without its first dimension."""
+    return mask.reshape(-1, *mask.shape[-2:]).cpu().float()
+
+
+def check_lit(lit: torch.Tensor, grid: Grid, batch: int) -> None:
+    """Raises an ``InputError`` unless a mask of where light may change is of the pictures' size and number."""
+    masks = as_masks(lit)
+    if tuple(masks.shape[-2:]) != grid.image_size or masks.shape[0] not in (1, batch):
+        height, width = grid.image_size
+        raise InputError(
+            "light_mask",
+            f"{masks.shape[0]} of {masks.shape[-1]}x{masks.shape[-2]} px for {batch} pictures of {width}x{height} px.",
+            "Use one for all pictures, or one for each, of their size.",
+        )
+    if not torch.isfinite(masks).all():
+        raise InputError("light_mask", "it holds NaN or infinite values.", "Check the node that made it.")
 
 
 def finish(
@@ -292,6 +339,7 @@ def finish(
     dragged: DraggedLatent,
     settings: EditSettings | None = None,
     shown: torch.Tensor | None = None,
+    lit: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Puts a decoded edit together with the source's pixels; (B, H, W, 3) float32 in 0..1 on the CPU.
 
@@ -300,10 +348,11 @@ def finish(
         decoded: (B, H, W, 3) of the host's ``decode``, at the source's size or as large as the latent decodes to.
         dragged: of ``move``.
         settings: ``restore_detail``, ``source_background``, ``shown_margin``, ``shown_feather``,
-            ``repaint`` and ``fill`` of it are used.
+            ``repaint`` and ``fill`` of it are used; what a painter painted is seen by ``settings.beside(True)``.
         shown: (B or 1, H, W) in 0..1, where to show the edit; None for where it changed the picture.
+        lit: that it was sampled with.
     """
-    return finished(image, decoded, dragged, settings, shown)[0]
+    return finished(image, decoded, dragged, settings, shown, lit).image
 
 
 def finished(
@@ -312,30 +361,32 @@ def finished(
     dragged: DraggedLatent,
     settings: EditSettings | None = None,
     shown: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """As ``finish``: the picture, and (B, H, W) in 0..1 where it shows the edit or, without ``source_background``,
-    would."""
+    lit: torch.Tensor | None = None,
+) -> Finished:
+    """As ``finish``, with where the picture shows the edit, and where its light changed."""
     settings = settings or EditSettings()
     if dragged.pictures:
         each = []
         for at, one in enumerate(dragged.pictures):
             source = image[at % len(image) :][:1]
-            each.append(finished(source, decoded[at : at + 1], one, settings, _of(shown, at)))
-        return torch.cat([picture for picture, _ in each]), torch.cat([where for _, where in each])
+            each.append(finished(source, decoded[at : at + 1], one, settings, _of(shown, at), _of(lit, at)))
+        return Finished(*(torch.cat([getattr(one, name) for one in each]) for name in ("image", "shown", "light")))
     image = image.cpu().float()
     edited = _picture(decoded, dragged.movement.grid)
     changed = None
     if settings.restore_detail:
         repaint = settings.repaint
         if repaint.strength > 0 and dragged.plain is not None and dragged.detail is not None:
-            edited, changed = repainted(image, edited, dragged, repaint, settings.fill)
+            where = None if lit is None else as_masks(lit)
+            edited, changed = repainted(image, edited, dragged, repaint, settings.fill, where)
         else:
             edited = restore_detail(image, edited, dragged, settings.fill)
     edited = edited.clamp(0, 1)
     if shown is None:
         shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather).cpu()
         shown = shown if changed is None else torch.maximum(shown, changed.cpu())
-    return (composite(image, edited, shown) if settings.source_background else edited), shown
+    light = torch.zeros_like(edited[..., 0]) if changed is None else changed.cpu()
+    return Finished(composite(image, edited, shown) if settings.source_background else edited, shown, light)
 
 
 def _find_each(

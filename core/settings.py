@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .attention.correlation import CorrelationSettings
@@ -30,7 +30,7 @@ class EditSettings:
         correlation, element: of ``find``.
         move, fill, seed: of ``move``; the seed is of the fresh noise in what is vacated.
         sample: of ``sample``.
-        repaint: what the model paints before that; nothing by default.
+        repaint: what the model, or a painter, paints before that; without a painter nothing by default.
         source_background: outside what is shown the picture is the source's own, bit for bit.
         restore_detail: give the moved element, and what the hole was filled with, the detail back that the autoencoder
             loses; what sampling changed is seen as it is. Off, all of it is as the decoder shows it.
@@ -59,6 +59,10 @@ class EditSettings:
         check_choice("schedule", self.schedule, Schedule)
         check_not_negative("shown_margin", self.shown_margin, "px")
         check_not_negative("shown_feather", self.shown_feather, "px")
+
+    def beside(self, painter: bool) -> EditSettings:
+        """The settings where a painter is there, or is not (``repaint``)."""
+        return replace(self, repaint=self.repaint.beside(painter))
 
     @classmethod
     def of(cls, family: Family, **changes: Any) -> EditSettings:

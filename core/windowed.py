@@ -82,6 +82,7 @@ def edit_anywhere(
     mask: torch.Tensor | None = None,
     on_step: OnStep | None = None,
     clean_plate: torch.Tensor | None = None,
+    lit: torch.Tensor | None = None,
 ) -> EditResult:
     """As ``edit.edit``, in a window where the picture is larger than the model's own size.
 
@@ -93,7 +94,7 @@ def edit_anywhere(
         InputError: anything the user can mend.
     """
     settings = settings or EditSettings()
-    check_before(host, image, points, context, mask, clean_plate)
+    check_before(host, image, points, context, mask, clean_plate, lit)
     size = (image.shape[1], image.shape[2])
     seen: Look | None = None
     if mask is None and needs_look(size, native_px, context):
@@ -104,16 +105,24 @@ def edit_anywhere(
     if clean_plate is not None:
         plate = shrunk(clean_plate[:, window.rows, window.columns], window)
     inside = settings_in(window, settings)
-    result = stations.edit(host, taken.image, taken.points, inside, taken.mask, on_step, plate)
+    result = stations.edit(host, taken.image, taken.points, inside, taken.mask, on_step, plate, lit_in(window, lit))
     if window.is_whole:
         return result
     movements = [one.movement for one in result.dragged.pictures or [result.dragged]]
     done = put_back(taken, result.image, result.shown, movements, settings, clean_plate)
     moved = spread(window, result.element) if mask is None else _whole_mask(mask, len(result.image))
-    revealed, seam = (spread(window, one) for one in (result.revealed, result.seam))
+    revealed, seam, light = (spread(window, one) for one in (result.revealed, result.seam, result.light))
     return WindowedResult(
-        done.image, done.shown, result.inversion, result.found, result.dragged, revealed, seam, window, moved
+        done.image, done.shown, result.inversion, result.found, result.dragged, revealed, seam, light, window, moved
     )
+
+
+def lit_in(window: Window, lit: torch.Tensor | None) -> torch.Tensor | None:
+    """A picture's mask of where light may change, in a window of it at its edited size."""
+    if lit is None or window.is_whole:
+        return lit
+    masks = stations.as_masks(lit)[:, window.rows, window.columns, None]
+    return shrunk(masks, window)[..., 0]
 
 
 def needs_look(size: tuple[int, int], native_px: int, context: Context) -> bool:
@@ -200,6 +209,7 @@ def check_before(
     context: Context,
     mask: torch.Tensor | None,
     clean_plate: torch.Tensor | None,
+    lit: torch.Tensor | None = None,
 ) -> None:
     """Raises an ``InputError`` for what would fail later: before the look, which is dear."""
     check_context(context)
@@ -211,6 +221,8 @@ def check_before(
     if clean_plate is not None:
         check_one_behind(host.paints)
         check_clean_plate(clean_plate, grid, image.shape[0])
+    if lit is not None:
+        stations.check_lit(lit, grid, image.shape[0])
 
 
 def _check_small(mask: torch.Tensor, window: Window, batch: int) -> None:

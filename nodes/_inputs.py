@@ -87,7 +87,8 @@ def painter_input() -> io.Input:
     return io.Model.Input(
         "painter",
         optional=True,
-        tooltip="A second model of the same family that paints what the drag reveals: an inpainting checkpoint, best.",
+        tooltip="A second model of the same family that paints in its place: what the drag reveals and, with light, "
+        "the light round it. An inpainting checkpoint, best.",
     )
 
 
@@ -283,6 +284,22 @@ def repaint_inputs() -> list[io.Input]:
             "source's own, bit for bit.",
         ),
     ]
+
+
+def light_mask_input() -> io.Input:
+    """After all others, since saved workflows link inputs by position."""
+    return io.Mask.Input(
+        "light_mask",
+        optional=True,
+        tooltip="Where the light may change, instead of all round as far as light_extent: shadows that you painted.",
+    )
+
+
+def light_output() -> io.Output:
+    """After all others, since saved workflows link outputs by position."""
+    return io.Mask.Output(
+        "light_out", display_name="light", tooltip="Where the light changed round the element: shadow and contact."
+    )
 
 
 def repaint_settings(paint: float, light: float, light_extent: float) -> RepaintSettings:

@@ -10,7 +10,7 @@ from ..core.hosts.comfy.inputs import check_decoded
 from ..core.settings import EditSettings
 from ..core.space.grid import check_image
 from ._common import CATEGORY, carried_drag, check_size, names_itself
-from ._inputs import DEFAULTS, RESTORE_DETAIL, repaint_inputs, repaint_settings
+from ._inputs import DEFAULTS, RESTORE_DETAIL, light_mask_input, light_output, repaint_inputs, repaint_settings
 from ._schema import node_schema
 
 
@@ -53,10 +53,12 @@ class AttentionDragComposite(io.ComfyNode):
                     tooltip="Show the edit here instead, at the source's size: pixels, not the free cells of Apply.",
                 ),
                 *repaint_inputs(),
+                light_mask_input(),
             ],
             outputs=[
                 io.Image.Output("image", display_name="image", tooltip="The finished picture, at the source's size."),
                 io.Mask.Output("shown", display_name="shown", tooltip="How far each pixel is the edit."),
+                light_output(),
             ],
             aliases=("paste back", "stitch", "restore background"),
             advanced=("margin", "feather", "paint", "light", "light_extent"),
@@ -76,6 +78,7 @@ class AttentionDragComposite(io.ComfyNode):
         paint=DEFAULTS.repaint.revealed,
         light=DEFAULTS.repaint.surroundings,
         light_extent=DEFAULTS.repaint.extent,
+        light_mask=None,
     ) -> io.NodeOutput:
         check_image(source, "source")
         check_decoded(edited, "edited")
@@ -92,5 +95,7 @@ class AttentionDragComposite(io.ComfyNode):
             shown_feather=feather,
             repaint=repaint_settings(paint, light, light_extent),
         )
-        picture, shown = stations.finished(source, edited, drag, settings, region)
-        return io.NodeOutput(picture, shown)
+        if light_mask is not None:
+            stations.check_lit(light_mask, grid, source.shape[0])
+        done = stations.finished(source, edited, drag, settings, region, light_mask)
+        return io.NodeOutput(done.image, done.shown, done.light)

@@ -7,7 +7,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..core.edit import check_one_behind, check_pictures
+from ..core.edit import check_lit, check_one_behind, check_pictures
 from ..core.fill.background import check_clean_plate
 from ..core.hosts.comfy.inputs import sampling_sigmas
 from ..core.hosts.comfy.painter import check_painter
@@ -17,7 +17,7 @@ from ..core.space.grid import Grid, check_image
 from . import edit_stages
 from ._common import CATEGORY, check_size, names_itself, plate_on
 from ._expanding import links_to_pass_on
-from ._inputs import AUTOMATIC, check_cfg, chosen_schedule, mask_outputs
+from ._inputs import AUTOMATIC, check_cfg, chosen_schedule, light_output, mask_outputs
 from ._schema import node_schema
 from ._window import WHOLE, check_window
 from .edit_stages import edit_inputs
@@ -52,6 +52,7 @@ class AttentionDragEdit(io.ComfyNode):
                     tooltip="How strongly each place belongs to a handle, over the picture, with the mask's outline.",
                 ),
                 *mask_outputs(),
+                light_output(),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             enable_expand=True,
@@ -115,7 +116,7 @@ def warn_of_overruled(preset="auto", **given: Any) -> None:
 
 def check_before_running(
     model, image, points, steps: int, strength: float, cfg: float, positive=None, mask=None, schedule="auto",
-    painter=None, clean_plate=None, tau=AUTOMATIC, restyle=None, **_: Any,
+    painter=None, clean_plate=None, tau=AUTOMATIC, restyle=None, light_mask=None, **_: Any,
 ) -> None:
     """Raises an ``InputError`` for what would fail in any stage: before the inversion, which is dear."""
     check_cfg(cfg, positive, restyle)
@@ -131,6 +132,8 @@ def check_before_running(
     if plate is not None:
         check_one_behind(painter is not None)
         check_clean_plate(plate, grid, image.shape[0])
+    if light_mask is not None:
+        check_lit(light_mask, grid, image.shape[0])
     if mask is not None:
         given_element(mask, grid, image.shape[0])
         if tau != AUTOMATIC:

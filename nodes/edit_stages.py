@@ -31,6 +31,7 @@ from ..core.region.given import given_element
 from ..core.settings import EditSettings
 from ..core.space.grid import Grid
 from ..core.window.crop import crop
+from ..core.windowed import lit_in
 from ._common import CATEGORY, CaptureType, DragPointsType, InversionType, names_itself, on_intermediate, plate_on
 from ._held import Held
 from ._inputs import (
@@ -41,6 +42,8 @@ from ._inputs import (
     clean_plate_input,
     clip_input,
     hold_input,
+    light_mask_input,
+    light_output,
     mask_inputs,
     mask_outputs,
     model_input,
@@ -68,7 +71,7 @@ DraggedType = io.Custom("ATTENTIONDRAG_DRAGGED")
 
 LINKED = (
     *("model", "vae", "image", "points", "mask", "positive", "negative", "capture", "painter", "clean_plate"),
-    *("clip", "restyle"),
+    *("clip", "restyle", "light_mask"),
 )
 """Edit's inputs that are objects: passed on as links."""
 
@@ -110,6 +113,7 @@ def edit_inputs() -> list[io.Input]:
         preset_input(),
         window_input(),
         *repaint_inputs(),
+        light_mask_input(),
     ]
 
 
@@ -190,16 +194,18 @@ def sample(
     negative=None,
     painter=None,
     restyle=None,
+    light_mask=None,
     **given: Any,
-):
-    """Samples back, decodes and puts the picture together, (B, H, W, 3)."""
+) -> tuple[Any, Any]:
+    """Samples back, decodes and puts the picture together, (B, H, W, 3); and (B, H, W) where its light changed."""
     settings = edit_settings(model, **given)
     if isinstance(dragged, InWindow):
-        taken = dragged.crop.image
-        inside = sample(
-            model, vae, taken, inversion, dragged.dragged, cfg, positive, negative, painter, restyle, **given
-        )
-        return dragged.stitched(inside, settings)
+        taken, window = dragged.crop.image, dragged.crop.window
+        inside, light = sample(
+            model, vae, taken, inversion, dragged.dragged, cfg, positive, negative, painter, restyle,
+            lit_in(window, light_mask), **given,
+        )  # fmt: skip
+        return dragged.stitched(inside, settings.beside(painter is not None)), whole_of(window, light)
     count = inversion.steps
     callback = latent_preview.prepare_callback(model, 2 * count)
     host = ComfyHost(
@@ -212,9 +218,9 @@ def sample(
         painter=painter,
         restyle=restyle,
     )
-    latent = stations.sample(host, inversion, dragged, settings)
-    shown = dragged if painter is None else dragged.painted_by_another()
-    return stations.finish(image, host.decode(latent), shown, settings)
+    latent = stations.sample(host, inversion, dragged, settings, lit=light_mask)
+    done = stations.finished(image, host.decode(latent), dragged, settings.beside(host.paints), lit=light_mask)
+    return done.image, done.light
 
 
 def shown_of(cls: type[io.ComfyNode], image, found: Found, place: str = WHOLE, **given: Any) -> tuple[Any, Any, dict]:
@@ -285,18 +291,19 @@ class AttentionDragEditSample(io.ComfyNode):
     STAGE = "sample"
     TAKES = (
         *("model", "vae", "image", "preserve", "hold", "cfg", "keep_pixels", "keep_element", "positive", "negative"),
-        *("painter", "restyle", "preset", "schedule", "paint", "light", "light_extent"),
+        *("painter", "restyle", "preset", "schedule", "paint", "light", "light_extent", "light_mask"),
     )
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         made = [InversionType.Input("inversion"), DraggedType.Input("dragged"), place_input()]
-        return stage_schema("AttentionDragEditSample", cls.TAKES, made, [io.Image.Output("picture")])
+        outputs = [io.Image.Output("picture"), light_output()]
+        return stage_schema("AttentionDragEditSample", cls.TAKES, made, outputs)
 
     @classmethod
     @names_itself
     def execute(cls, **given: Any) -> io.NodeOutput:
-        return io.NodeOutput(on_intermediate(sample(**given)))
+        return io.NodeOutput(*map(on_intermediate, sample(**given)))
 
 
 def taken(stage: type[io.ComfyNode], given: dict[str, Any]) -> dict[str, Any]:
@@ -310,8 +317,9 @@ def all_at_once(place: str = WHOLE, **given: Any) -> io.NodeOutput:
     moving = {**taken(AttentionDragEditMove, given), "place": place}
     found, dragged = move(inversion=inversion, **moving)
     element, heat, shown = shown_of(AttentionDragEditMove, found=found, **moving)
-    picture = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
-    return io.NodeOutput(on_intermediate(picture), element, heat, *revealed_and_seam(dragged), ui=shown)
+    picture, light = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
+    masks = *revealed_and_seam(dragged), on_intermediate(light)
+    return io.NodeOutput(on_intermediate(picture), element, heat, *masks, ui=shown)
 
 
 def stage_schema(

@@ -56,7 +56,8 @@ def expansion(passed: dict[str, Any], place: str = WHOLE) -> io.NodeOutput:
     inverted = stage(AttentionDragEditInvert).out(0)
     moved = stage(AttentionDragEditMove, inversion=inverted)
     sampled = stage(AttentionDragEditSample, inversion=inverted, dragged=moved.out(0))
-    return io.NodeOutput(sampled.out(0), *(moved.out(at) for at in range(1, 5)), expand=graph.finalize())
+    masks = (moved.out(at) for at in range(1, 5))
+    return io.NodeOutput(sampled.out(0), *masks, sampled.out(1), expand=graph.finalize())
 
 
 def expansion_with_look(passed: dict[str, Any]) -> io.NodeOutput:
@@ -67,7 +68,7 @@ def expansion_with_look(passed: dict[str, Any]) -> io.NodeOutput:
     last = graph.node(
         windowed.__name__, id=windowed.STAGE, **edit_stages.taken(windowed, passed), look=looked.out(0)
     )
-    return io.NodeOutput(*(last.out(at) for at in range(5)), expand=graph.finalize())
+    return io.NodeOutput(*(last.out(at) for at in range(6)), expand=graph.finalize())
 
 
 class AttentionDragEditLook(io.ComfyNode):
@@ -99,7 +100,7 @@ class AttentionDragEditWindow(io.ComfyNode):
             "AttentionDragEditWindow",
             cls.TAKES,
             [LookType.Input("look")],
-            [*outputs, *edit_stages.mask_outputs()],
+            [*outputs, *edit_stages.mask_outputs(), edit_stages.light_output()],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
             enable_expand=True,
         )

@@ -25,6 +25,7 @@ from ._inputs import (
     chosen_schedule,
     consistency_inputs,
     hold_input,
+    light_mask_input,
     painter_input,
     preserve_input,
     repaint_inputs,
@@ -117,6 +118,7 @@ class AttentionDragSampler(io.ComfyNode):
                 painter_input(),
                 restyle_input(),
                 *repaint_inputs(),
+                light_mask_input(),
             ],
             outputs=[
                 io.Latent.Output("latent_out", display_name="latent", tooltip="The edited latent, for VAE Decode.")
@@ -146,6 +148,7 @@ class AttentionDragSampler(io.ComfyNode):
         paint=DEFAULTS.repaint.revealed,
         light=DEFAULTS.repaint.surroundings,
         light_extent=DEFAULTS.repaint.extent,
+        light_mask=None,
     ) -> io.NodeOutput:
         check_cfg(cfg, positive, restyle)
         samples = check_latent(model, latent)
@@ -165,7 +168,7 @@ class AttentionDragSampler(io.ComfyNode):
             painter=painter,
             restyle=restyle,
         )
-        result = stations.sample(host, inversion, dragged, settings, host.from_latent(samples), free)
+        result = stations.sample(host, inversion, dragged, settings, host.from_latent(samples), free, lit=light_mask)
         out = {key: value for key, value in latent.items() if key not in ("samples", DRAG_KEY, "noise_mask")}
         said = show_text(cls, host.warnings)
         return io.NodeOutput({**out, "samples": on_intermediate(host.to_latent(result))}, ui=said)

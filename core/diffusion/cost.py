@@ -20,8 +20,8 @@ class Cost:
         sampling: evaluations of the way back.
         recomputed: evaluations of the way back that are there only because the keys and values weren't kept.
         footprint: what is kept.
-        painting: evaluations of the second model that paints what is revealed: one at every step.
-        repainting: evaluations in which the model itself paints before the way back (``repaint``).
+        painting: evaluations in which a painter paints before the way back (``repaint``).
+        repainting: those of the model itself, without a painter.
     """
 
     steps: int
@@ -66,8 +66,8 @@ def cost_of(
         steps: noise levels, each way.
         refinements: extra evaluations per inversion step.
         settings: of the way back. Steps in which all of it is held are not evaluated.
-        painter: whether a second model paints what is revealed.
-        repaint: what the model itself paints.
+        painter: whether a second model paints, and not the model itself.
+        repaint: what is painted.
     """
     settings = settings or SampleSettings()
     first = min(steps_of(settings.hold_element, steps), steps_of(settings.hold_rest, steps))
@@ -76,10 +76,9 @@ def cost_of(
         read = 0
     # Kept are the last ones; read are those from the first evaluated to the last that source attention is on for.
     recomputed = max(0, min(read, steps - footprint.kept_steps) - first)
-    before = 0 if repaint is None else repaint.beside(painter).evaluations
-    return Cost(
-        steps, steps * (refinements + 1), steps - first, recomputed, footprint, steps if painter else 0, before
-    )
+    before = (repaint or RepaintSettings()).beside(painter).evaluations
+    theirs, own = (before, 0) if painter else (0, before)
+    return Cost(steps, steps * (refinements + 1), steps - first, recomputed, footprint, theirs, own)
 
 
 def _megabytes(count: int) -> str:

@@ -8,7 +8,7 @@ continuation and fresh noise, so that the model paints what was hidden instead o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -72,14 +72,6 @@ class DraggedLatent:
     def revealed(self) -> torch.Tensor:
         """(B, h, w) share of each cell that shows what was hidden: the element was there, and nothing came."""
         return (self.movement.leaving > TOUCHED) * (1 - self.movement.arriving)
-
-    def painted_by_another(self) -> DraggedLatent:
-        """The same for a picture whose revealed cells another model paints: the detail of a filling is none there."""
-        if self.detail is None:
-            return self
-        hole = self.movement.grid.spread_cells(self.revealed)[..., None].to(self.detail)
-        each = tuple(one.painted_by_another() for one in self.pictures)
-        return replace(self, detail=self.detail * (1 - hole), pictures=each)
 
     def at(self, inversion: Inversion, index: int) -> torch.Tensor:
         """The dragged latent at ``inversion.sigmas[index]``, (B, C, h, w) float32 on the movement's device."""

@@ -5,7 +5,6 @@
 | not free                      | the source's latent of that noise level  | every step        |
 | element, as it arrived        | its own moved latent of that level       | ``hold_element``  |
 | vacated and seam (other free) | the continued background of that level   | ``hold_rest``     |
-| revealed, with a painter      | nothing: the second model paints it      | -                 |
 
 Shares are of the steps, counted from the noisy end, and rounded down: a share below 1 leaves the model a step, however
 few there are.
@@ -36,7 +35,6 @@ class Kept:
         free: (B or 1, h, w) share of each cell that may change; None for the dragged latent's own, or everything.
         hold_element, hold_rest: shares of the steps.
         device: of the latent that is sampled.
-        painted: (B, 1, h, w) share of each cell that a second model paints, or None.
     """
 
     def __init__(
@@ -47,7 +45,6 @@ class Kept:
         hold_element: float,
         hold_rest: float,
         device: torch.device,
-        painted: torch.Tensor | None = None,
     ):
         self._inversion, self._dragged = inversion, dragged
         self._element_until = steps_of(hold_element, inversion.steps)
@@ -56,7 +53,6 @@ class Kept:
             free = dragged.free if free is None else free
         self._free = _limited(free, inversion, device)
         self._whole = False
-        self._painted = painted
         if dragged is not None and free is not None:
             arriving, touched = dragged.movement.arriving[:, None], dragged.touched[:, None]
             # Only what fully arrived; a cell that is part background belongs to the seam.
@@ -67,7 +63,7 @@ class Kept:
 
     def known(self, step: int) -> torch.Tensor | None:
         """The clean estimate (B, C, h, w) after a step in which all that may change is held, so that the model need
-        not be asked; else None. What a second model paints is not held, but that is asked for it."""
+        not be asked; else None."""
         if not self._whole or self._dragged is None or step >= min(self._element_until, self._rest_until):
             return None
         clean = self._dragged.clean.to(self._touched.device)
@@ -88,8 +84,7 @@ class Kept:
         if self._dragged is None:
             return None
         element, rest = index <= self._element_until, index <= self._rest_until
-        held = self._touched.float() if element and rest else self._arrived if element else self._seam if rest else None
-        return held if held is None or self._painted is None else held * (1 - self._painted)
+        return self._touched.float() if element and rest else self._arrived if element else self._seam if rest else None
 
 
 def _limited(free: torch.Tensor | None, inversion: Inversion, device: torch.device) -> torch.Tensor | None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..errors import InputError
-from ..model.protocols import Denoiser, OnStep
+from ..model.protocols import Denoise, Denoiser, OnStep, Painter
 from ..motion.movement import TOUCHED
 from ..options import check_not_negative, check_share
 from ..planes.morphology import dilate
@@ -61,8 +61,8 @@ class RepaintSettings:
             raise InputError("looks", f"{self.looks}.", "Use 1 or more.")
 
     def beside(self, painter: bool) -> RepaintSettings:
-        """What is left to paint where a second model may paint what was hidden."""
-        return replace(self, revealed=0.0) if painter else self
+        """What is painted where a painter is there: what was hidden is, from noise."""
+        return replace(self, revealed=1.0) if painter else self
 
     def levels(self, strength: float) -> int:
         """How many noise levels a strength is, as ``schedule.timesteps`` counts them; none for 0."""
@@ -87,10 +87,13 @@ class Repainting:
     Attributes:
         settings: what.
         levels: (n + 1,) descending noise levels of its ``steps`` and ``strength``, closing with 0.
+        lit: (B or 1, h, w) share of each cell in which the light may change, where somebody says; None for the
+            surroundings, as far as ``settings.extent``.
     """
 
     settings: RepaintSettings
     levels: torch.Tensor
+    lit: torch.Tensor | None = None
 
 
 def surroundings(dragged: DraggedLatent, extent: float) -> torch.Tensor:
@@ -104,10 +107,16 @@ def surroundings(dragged: DraggedLatent, extent: float) -> torch.Tensor:
     return torch.cat([dilate(inside[at : at + 1], cells) for at, cells in enumerate(far)])
 
 
-def strengths(dragged: DraggedLatent, settings: RepaintSettings) -> torch.Tensor:
-    """(B, h, w) strength of the noise that each cell is painted from, by the table; 0 where it stays."""
+def strengths(dragged: DraggedLatent, settings: RepaintSettings, lit: torch.Tensor | None = None) -> torch.Tensor:
+    """(B, h, w) strength of the noise that each cell is painted from, by the table; 0 where it stays.
+
+    ``lit``: of ``Repainting``.
+    """
     move = dragged.movement
-    around = surroundings(dragged, settings.extent if settings.surroundings > 0 else 0.0) * settings.surroundings
+    around = surroundings(dragged, settings.extent if settings.surroundings > 0 else 0.0)
+    if lit is not None:
+        around = (lit.to(around) > 0).to(around).expand_as(around)
+    around = around * settings.surroundings
     strength = torch.where(dragged.revealed > OWN, torch.full_like(around, settings.revealed), around)
     return strength * (move.arriving <= OWN)
 
@@ -120,6 +129,7 @@ def repaint(
     device: torch.device,
     free: torch.Tensor | None = None,
     on_step: OnStep | None = None,
+    painter: Painter | None = None,
 ) -> DraggedLatent:
     """The dragged latent with what the model paints in its clean latent.
 
@@ -131,12 +141,13 @@ def repaint(
         device: of the model.
         free: (B or 1, h, w) share of each cell that may change at all; None for all.
         on_step: called with (steps of one painting done, latent, clean estimate); may raise to stop.
+        painter: another model that paints in its place, shown what is not to be painted.
 
     Raises:
         InputError: the model's answer is not finite.
     """
     settings, levels = repainting.settings, repainting.levels
-    strength = strengths(dragged, settings).to(device)
+    strength = strengths(dragged, settings, repainting.lit).to(device)
     if free is not None:
         strength = strength * (free.to(device) > 0)
     hidden = (dragged.revealed > OWN)[:, None].to(device)
@@ -149,16 +160,22 @@ def repaint(
     compared = (dragged.movement.leaving <= TOUCHED)[:, None].to(device)
     looks = settings.looks if around else 1
     first, mean = clean, torch.zeros_like(clean)
+
+    def painted(picture: torch.Tensor, over: torch.Tensor, levels: torch.Tensor, told: OnStep | None) -> torch.Tensor:
+        def work(denoise: Denoise) -> torch.Tensor:
+            return _Painting(denoise, picture, noise, over, levels).painted(told)
+
+        return work(denoiser.denoise) if painter is None else painter.painting(picture, over > 0, work)
+
     for look in range(looks):
         # Other noise of the same seed: no two looks see the same at one cell.
         noise = dragged.noise.to(device).roll((5 * look, 3 * look), (-2, -1))
-        painting = _Painting(denoiser, clean, noise, over, levels)
-        x = painting.painted(on_step)
+        x = painted(clean, over, levels, on_step)
         first = x if look == 0 else first
         if settings.control and around:
             # Hidden cells show the element there and stay; all cells wait for the level of the surroundings.
-            alike = _Painting(denoiser, source, noise, over * ~hidden, levels[len(levels) - 1 - around :])
-            x = torch.where(compared, x - alike.painted(on_step) + source, x)
+            alike = painted(source, over * ~hidden, levels[len(levels) - 1 - around :], on_step)
+            x = torch.where(compared, x - alike + source, x)
         mean = mean + x / looks
     # A mean of several paintings of what was hidden would be a blur.
     result = torch.where(over > 0, torch.where(hidden, first, mean), clean)
@@ -170,7 +187,7 @@ def repaint(
 class _Painting:
     """One run: ``clean`` (B, C, h, w) is painted over the last ``over`` (B, 1, h, w) of ``levels``, cell by cell."""
 
-    denoiser: Denoiser
+    denoise: Denoise
     clean: torch.Tensor
     noise: torch.Tensor
     over: torch.Tensor
@@ -183,7 +200,7 @@ class _Painting:
         x = self.clean + sigmas[0] * self.noise
         for index in range(count):
             x = torch.where(self.over > count - index, x, self.clean + sigmas[index] * self.noise)
-            denoised = self.denoiser.denoise(x, sigmas[index])
+            denoised = self.denoise(x, sigmas[index])
             x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[index]), sigmas[index], sigmas[index + 1])
             if on_step is not None:
                 on_step(index + 1, x, denoised)

@@ -87,7 +87,7 @@ def sample(
         settings: source attention, and what is held.
         on_step: called with (step index, latent, clean estimate) after each step, and with ``PAINTING`` for an index
             while the model paints; may raise to stop.
-        painter: a second model, which paints what the drag reveals, from noise and at every step; needs ``dragged``.
+        painter: a second model, which does the painting of ``repainting``; needs ``dragged``.
         source: the U-Net under the conditioning of the inversion, without guidance, which keys and values that weren't
             kept are evaluated with; None where that is ``denoiser``. So it is the source's attention that is read,
             whatever the way back is told, and whether it was kept or not.
@@ -104,24 +104,21 @@ def sample(
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
     x = x.float()
+    if painter is not None:
+        known_drag(dragged)
     if repainting is not None and dragged is not None:
         before = None if on_step is None else lambda done, *seen: on_step(PAINTING, *seen)
-        dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free, before)
+        dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free, before, painter)
         assert dragged.painted is not None
         x = torch.where(dragged.painted[:, None].to(x) > 0, dragged.at(inversion, 0).to(x), x)
     attention = _SourceAttention(source or denoiser, inversion, settings, x.device, dragged)
-    painted = None
-    if painter is not None:
-        painted = known_drag(dragged).revealed[:, None].to(x.device)
-    kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device, painted)
+    kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device)
     sigmas = inversion.sigmas.tolist()
     for i in range(inversion.steps):
         known = kept.known(i)
         evaluated = known is None
         denoised = denoiser.denoise(x, sigmas[i], attention.at(i)) if known is None else known
-        if painter is not None and painted is not None:
-            denoised = torch.lerp(denoised.float(), painter.denoise(x, sigmas[i]), painted)
-        if evaluated or painter is not None:
+        if evaluated:
             x = schedule.step(x, schedule.epsilon(x, denoised, sigmas[i]), sigmas[i], sigmas[i + 1])
         x = kept.put_back(x, i + 1)
         if on_step is not None:

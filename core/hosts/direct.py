@@ -35,7 +35,7 @@ class DirectHost:
         device: where the U-Net takes its latents; None takes them where they are.
         conditioning: what ``denoiser`` is told, kept in inversions.
         told: the same U-Net under a conditioning that an inversion kept; None where ``denoiser`` serves all of them.
-        painter: the second model that paints what a drag reveals, for that drag; None for none.
+        painter: a second model that paints in this one's place; None for none.
     """
 
     denoiser: Denoiser
@@ -46,7 +46,7 @@ class DirectHost:
     device: torch.device | None = None
     conditioning: Any = None
     told: Callable[[Any], Denoiser] | None = None
-    painter: Callable[[DraggedLatent], Painter] | None = None
+    painter: Painter | None = None
 
     @property
     def paints(self) -> bool:
@@ -98,7 +98,6 @@ class DirectHost:
             log.warning("AttentionDrag: %s", warning)
         denoiser = self.sampling_denoiser or self.denoiser
         source = self.denoiser if self.told is None else self.told(inversion.conditioning)
-        painter = None if self.painter is None else self.painter(sampling.known_drag(dragged))
         return sampling.sample(
-            denoiser, inversion, x.to(self.device), dragged, free, settings, on_step, painter, source, repainting
+            denoiser, inversion, x.to(self.device), dragged, free, settings, on_step, self.painter, source, repainting
         )

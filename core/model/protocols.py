@@ -53,11 +53,22 @@ class Denoiser(Protocol):
         """The clean latent that the model sees in ``x = x0 + sigma * eps``; (B, C, h, w) float32 both ways."""
 
 
-class Painter(Protocol):
-    """Another model of the same latents, which paints what a drag reveals; what else it is shown, its host knows."""
+Denoise: TypeAlias = Callable[[torch.Tensor, float], torch.Tensor]
+"""As ``Denoiser.denoise``, without hooks."""
+PaintingWork: TypeAlias = Callable[[Denoise], torch.Tensor]
 
-    def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        """As ``Denoiser.denoise``, without hooks."""
+
+class Painter(Protocol):
+    """Another model of the same latents, which paints in place of the dragged one: an inpainting checkpoint, best."""
+
+    def painting(self, picture: torch.Tensor, hole: torch.Tensor, work: PaintingWork) -> torch.Tensor:
+        """Gives what ``work`` gives, called with the model where it is shown a picture with a hole.
+
+        Args:
+            picture: (B, C, h, w) clean latent.
+            hole: (B, 1, h, w) bool, the cells that are to be painted.
+            work: called once.
+        """
 
 
 class Autoencoder(Protocol):

@@ -63,6 +63,7 @@ def repainted(
     dragged: DraggedLatent,
     settings: RepaintSettings,
     fill: FillSettings | None = None,
+    lit: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The painted edit of one picture or several that were dragged alike.
 
@@ -72,6 +73,7 @@ def repainted(
         dragged: of ``edit.move``, with ``detail`` and ``plain``.
         settings: that it was painted with.
         fill: that it was filled with.
+        lit: (B or 1, H, W) in 0..1, where the light may change, in place of the surroundings.
 
     Returns:
         ((B, H, W, 3), (B, H, W) in 0..1 where that differs from the source by light alone).
@@ -88,7 +90,8 @@ def repainted(
     if settings.surroundings > 0:
         other = ((element + hidden)[..., 0] > 0.02).float()
         ratio = light(edited, plain, 1 - dilate(other, 1))
-        ends = soften(grid.spread_cells(surroundings(dragged, settings.extent)), -grid.cell, grid.cell).to(edited)
+        ends = (soften(grid.spread_cells(surroundings(dragged, settings.extent)), -grid.cell, grid.cell)
+                if lit is None else lit).to(edited)  # fmt: skip
         ratio = 1 + (ratio - 1) * ends[..., None]
         composed = torch.where(within > 0, plain + dragged.detail.to(edited), source.to(edited))
         around = composed * ratio

@@ -236,6 +236,7 @@ def painter() -> dict:
 
     from core.attention.plan import CapturePlan
     from core.diffusion.dragged import apply
+    from core.diffusion.repaint import OWN, Repainting, RepaintSettings
     from core.diffusion.sampling import SampleSettings
     from core.errors import InputError
     from core.hosts.comfy.host import ComfyHost
@@ -252,6 +253,7 @@ def painter() -> dict:
     movement = plan_movement(torch.ones(1, 1, *SIZE), builders.box(grid, 3, 2, 6, 5), grid, points)
     dragged = apply(inversion, movement, inversion.clean)
     start = dragged.at(inversion, 0)
+    painting = Repainting(RepaintSettings(steps=4).beside(True), host.sigmas(4, 1.0))
     asked = []
     inpainting.model.diffusion_model.register_forward_pre_hook(lambda module, given: asked.append(given[0].clone()))
     marks = [fingerprint(one) for one in (model, inpainting)]
@@ -262,10 +264,12 @@ def painter() -> dict:
         hook = model.model.diffusion_model.register_forward_pre_hook(lambda *_: evaluations.append(1))  # noqa: B023
         alone = host.sample(inversion, start, dragged, None, settings)
         evaluations.clear()
-        both = ComfyHost(model, painter=inpainting).sample(inversion, start, dragged, None, settings)
+        both = ComfyHost(model, painter=inpainting).sample(
+            inversion, start, dragged, None, settings, repainting=painting
+        )
         hook.remove()
         apart = (both - alone).abs().amax(1)
-        hole = dragged.revealed > 0
+        hole = dragged.revealed > OWN
         figures[name] = {
             "cells": int(hole.sum()),
             "outside": float(apart[~hole].max()),
@@ -281,7 +285,9 @@ def painter() -> dict:
     figures["unharmed"] = marks == [fingerprint(one) for one in (model, inpainting)]
     figures["left behind"] = list(model.additional_models)
     plain = ComfyHost(model, painter=native_model("sd15", small_unet(seed=3), "epsilon"))
-    figures["plain painter"] = bool(torch.isfinite(plain.sample(inversion, start, dragged, None, settings)).all())
+    figures["plain painter"] = bool(
+        torch.isfinite(plain.sample(inversion, start, dragged, None, settings, repainting=painting)).all()
+    )
     for name, other in (("itself", model.clone()), ("family", native_model("sdxl", small_unet("sdxl"), "epsilon"))):
         try:
             ComfyHost(model, painter=other)

@@ -41,7 +41,7 @@ def test_it_paints_in_edit_and_chain_what_the_drag_reveals(client, g, scene, pix
                                                                                saved))  # fmt: skip
     changed = abs(painted - plain).max(-1) > 2
     assert changed.any() and not changed[:8].any()
-    # The chain's Composite doesn't know of the painter, and gives the filling's detail back.
+    # The chain's Composite doesn't know of the painter unless it is told, and gives the filling's detail back.
     assert (abs(chained - plain).max(-1) > 2).any()
 
 

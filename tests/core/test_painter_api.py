@@ -66,9 +66,9 @@ def seen(painter: api.Model) -> list[torch.Tensor]:
 def test_it_paints_what_the_drag_reveals_and_nothing_else(model, picture, mask, alone, inpainting):
     given = seen(inpainting)
     painted = api.edit(model, picture, POINTS, settings=SETTINGS, mask=mask, painter=inpainting)
-    steps, dragged = painted.inversion.steps, painted.dragged
-    assert len(given) == steps and {one.shape[1] for one in given} == {9}
-    hole = dragged.revealed[0] > 0
+    dragged = painted.dragged
+    assert len(given) == SETTINGS.repaint.steps and {one.shape[1] for one in given} == {9}
+    hole = dragged.revealed[0] > 0.5
     for one in given:
         assert torch.equal(one[0, 4], hole.float()), "the mask comes first"
         torch.testing.assert_close(one[0, 5:, ~hole], dragged.clean[0][:, ~hole])
@@ -93,8 +93,8 @@ def test_every_picture_of_a_batch_is_painted_where_its_own_drags_reveal(model, p
     points = parse_points(f"[{', '.join(map(points_to_json, own))}]")
     given = seen(inpainting)
     painted = api.edit(model, pictures, points, settings=SETTINGS, mask=masks, painter=inpainting)
-    holes = painted.dragged.revealed > 0
-    assert len(given) == painted.inversion.steps
+    holes = painted.dragged.revealed > 0.5
+    assert len(given) == SETTINGS.repaint.steps
     for at in range(2):
         assert holes[at].any() and not (holes[0] & holes[1]).any()
         for one in given:
@@ -114,8 +114,8 @@ def test_any_model_of_the_same_latents_may_paint(model, picture, mask, alone):
 
 def test_the_plan_counts_it(model, picture, inpainting):
     plain, both = (api.cost(model, picture, SETTINGS, one) for one in (None, inpainting))
-    assert (plain.painting, both.painting) == (0, 3) and both.total == plain.total + 3
-    assert "3 of the painter" in str(both) and "painter" not in str(plain)
+    assert (plain.painting, both.painting) == (0, 20) and both.total == plain.total + 20
+    assert "20 of the painter" in str(both) and "painter" not in str(plain)
 
 
 def test_prompts_reach_it_by_its_own_encoder_or_the_models(model, picture, mask):
@@ -203,7 +203,7 @@ class TestCommandLine:
         painter = models.write_folder(tmp_path / "painter")
         models.unet("sd15", 2, in_channels=9).save_pretrained(painter / "unet")
         assert cli.main([*command, "--painter", str(painter)]) == 0
-        assert "3 of the painter" in capsys.readouterr().err
+        assert "20 of the painter" in capsys.readouterr().err
         assert abs(self.result(tmp_path) - plain)[18:30, 18:30].mean() > 3
         report = json.loads((tmp_path / "out" / "p.png.json").read_text())
         assert report["painter"]["path"] == str(painter) != report["model"]["path"]

@@ -324,7 +324,7 @@ def test_the_plan_counts_it():
     assert told.repainting == BOTH.evaluations == 5 and told.total == told.inversion + told.sampling + 5
     assert "5 to paint before" in str(told)
     beside = cost_of(Footprint(0, 0, "off"), 20, painter=True, repaint=BOTH)
-    assert beside.repainting == 3, "a second model paints what was hidden"
+    assert (beside.painting, beside.repainting) == (10, 0), "a painter paints what was hidden from noise"
 
 
 def test_painting_what_was_hidden_leaves_the_seam_to_sampling():
@@ -334,3 +334,41 @@ def test_painting_what_was_hidden_leaves_the_seam_to_sampling():
     # Free cells begin at row 40, what is filled four px from the element, at 44.
     seam = (slice(None), slice(40, 44), slice(24, 48))
     torch.testing.assert_close(result[seam], (edited + dragged.detail)[seam], atol=1e-5, rtol=0)
+
+
+def test_light_changes_where_a_mask_says_and_nowhere_else():
+    source, dragged = made()
+    corner = torch.zeros(1, *SIZE)
+    corner[:, 13:, 16:] = 1
+    around = RepaintSettings(surroundings=0.5, steps=10, control=False)
+    assert strengths(dragged, around)[0, 15, 19] == 0
+    strength = strengths(dragged, around, corner)
+    assert torch.equal(strength > 0, corner > 0)
+    picture = torch.full_like(source.clean, 3.0)
+    result = repaint(Oracle(picture), source, dragged, Repainting(around, LEVELS, corner), CPU)
+    painted = (corner > 0)[:, None].expand_as(picture)
+    torch.testing.assert_close(result.clean[painted], picture[painted])
+    touched = dragged.movement.free[:, None] > 0
+    assert torch.equal(result.clean[~painted], torch.where(touched, dragged.clean, source.clean)[~painted])
+
+
+def test_stations_take_the_mask_in_pixels_and_refuse_others():
+    source, dragged = made()
+    picture = uniform(1, *GRID.image_size, 3)
+    for mask, said in ((torch.ones(8, 8), "8x8 px"), (torch.ones(3, *GRID.image_size), "3 of")):
+        with pytest.raises(InputError, match=f"light_mask: .*{said}"):
+            stations.check_lit(mask, GRID, 1)
+    broken = torch.full(GRID.image_size, float("nan"))
+    with pytest.raises(InputError, match="NaN"):
+        stations.check_lit(broken, GRID, 1)
+    # A decoder that shows the first channel: brighter by half everywhere.
+    plain = torch.full_like(picture, 0.4)
+    known = replace(dragged, plain=plain, detail=detail(picture, plain, dragged.movement, picture))
+    settings = EditSettings(repaint=RepaintSettings(surroundings=0.5, steps=10))
+    lit = torch.zeros(1, *GRID.image_size)
+    lit[:, 100:, 120:] = 1
+    done = stations.finished(picture, plain * 1.5, known, settings, lit=lit)
+    assert (done.light[lit > 0] > 0).any() and (done.light[:, :90, :] == 0).all()
+    assert torch.equal(done.image[:, :40, 130:], picture[:, :40, 130:])
+    inside = (slice(None), slice(110, 120), slice(130, 150))
+    torch.testing.assert_close(done.image[inside], (picture[inside] * 1.5 / 1.03).clamp(0, 1), atol=0.06, rtol=0)

@@ -63,13 +63,8 @@ def drag_sampler(
             if after_step is not None:
                 after_step(index, latent, denoised)
 
-        def work() -> torch.Tensor:
-            source = denoiser.told(inversion.conditioning, same_positive)
-            return sampling.sample(
-                denoiser, inversion, x, dragged, free, settings, on_step, painter, source, repainting
-            )
-
-        return work() if painter is None or dragged is None else painter.run(dragged, sigmas, work)
+        source = denoiser.told(inversion.conditioning, same_positive)
+        return sampling.sample(denoiser, inversion, x, dragged, free, settings, on_step, painter, source, repainting)
 
     return comfy.samplers.KSAMPLER(sample)
 
@@ -204,7 +199,8 @@ class ComfyHost:
         told = self._way_back(null)
         if self._painter is not None:
             model = with_painter(model, self._painter)
-            painter = ComfyPainter(self._painter, *self._way_back(null_for(self._painter, null)), self._cfg)
+            levels = inversion.sigmas if repainting is None else repainting.levels
+            painter = ComfyPainter(self._painter, *self._way_back(null_for(self._painter, null)), self._cfg, levels)
         same = told[0] is inversion.conditioning
         warn = self.warnings.append
         sampler = drag_sampler(inversion, dragged, free, settings, on_step, painter, same, warn, repainting)

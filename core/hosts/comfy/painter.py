@@ -1,21 +1,20 @@
-"""A second MODEL that paints what a drag reveals, beside the dragged one: an inpainting checkpoint, or any other.
+"""A second MODEL that paints in the dragged one's place: an inpainting checkpoint, or any other.
 
 An inpainting U-Net is shown a mask and the picture with a hole there, five channels beside the latent's four. The
-picture is the dragged latent's, with the element where it arrives, and blank, as grey encodes, in the cells that the
-element left. It is put together in the latent: what is round the hole is what stands there when cells are kept, too.
+picture is the dragged latent's, with the element where it arrives, and blank, as grey encodes, in the cells that are to
+be painted. It is put together in the latent: what is round the hole is what stands there when cells are kept, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import comfy.model_management
 import comfy.samplers
 import torch
 
-from ...diffusion.dragged import DraggedLatent
 from ...errors import InputError
+from ...model.protocols import PaintingWork
 from .inputs import null_conditioning
 from .layers import context_width, extra_channels
 
@@ -66,22 +65,20 @@ class ComfyPainter:
     Args:
         painter: MODEL, loaded already (``with_painter``).
         positive, negative, cfg: as on the way back.
+        sigmas: noise levels that it paints over, which conditionings may go by.
     """
 
-    def __init__(self, painter: Any, positive: list | None, negative: list | None, cfg: float):
-        self._patcher = painter
+    def __init__(self, painter: Any, positive: list | None, negative: list | None, cfg: float, sigmas: torch.Tensor):
+        self._patcher, self._sigmas = painter, sigmas
         self._positive, self._negative = (
             null_conditioning(painter) if conditioning is None else conditioning
             for conditioning in (positive, negative)
         )
         self._cfg = cfg
-        self._model: Any = None
-        self._extra_args: dict[str, Any] = {}
 
-    def run(self, dragged: DraggedLatent, sigmas: torch.Tensor, work: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Calls ``work`` while the painter can be asked; gives what it gives, a latent in the model's own scale."""
+    def painting(self, picture: torch.Tensor, hole: torch.Tensor, work: PaintingWork) -> torch.Tensor:
         guider = comfy.samplers.CFGGuider(self._patcher)
-        shown = self._shown(dragged)
+        shown = self._shown(picture, hole)
         guider.set_conds(*([[text, {**more, **shown}] for text, more in given] for given in self._both()))
         guider.set_cfg(self._cfg)
         # Not `guider.sample`: it would load the painter by itself, and might put the other model out for it.
@@ -91,35 +88,31 @@ class ComfyPainter:
         result: list[torch.Tensor] = []
 
         def sampler(model, x, sigmas, extra_args=None, callback=None, disable=None, **_):
-            self._model, self._extra_args = model, extra_args or {}
-            result.append(work())
+            def denoise(latent: torch.Tensor, sigma: float) -> torch.Tensor:
+                comfy.model_management.throw_exception_if_processing_interrupted()
+                return model(latent, latent.new_full((latent.shape[0],), sigma), **(extra_args or {})).float()
+
+            result.append(work(denoise))
             return x
 
-        nothing = torch.zeros(dragged.clean.shape, device=device)
+        nothing = torch.zeros(picture.shape, device=device)
         try:
             self._patcher.pre_run()
             guider.inner_sample(
-                nothing, nothing, device, comfy.samplers.KSAMPLER(sampler), sigmas.to(device), None, None, True, 0
+                nothing, nothing, device, comfy.samplers.KSAMPLER(sampler), self._sigmas.to(device), None, None, True, 0
             )
         finally:
-            self._model = None
             self._patcher.cleanup()
         return result[0]
-
-    def denoise(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        comfy.model_management.throw_exception_if_processing_interrupted()
-        return self._model(x, x.new_full((x.shape[0],), sigma), **self._extra_args).float()
 
     def _both(self) -> tuple[list, list]:
         return self._positive, self._negative
 
-    def _shown(self, dragged: DraggedLatent) -> dict[str, Any]:
+    def _shown(self, picture: torch.Tensor, hole: torch.Tensor) -> dict[str, Any]:
         """What an inpainting U-Net is shown, as entries of a CONDITIONING: mask and masked picture."""
         base_model = self._patcher.model
         if not extra_channels(base_model):
             return {}
-        hole = dragged.revealed[:, None]
-        blank = base_model.blank_inpaint_image_like(torch.ones_like(dragged.clean))
-        picture = torch.where(hole > 0, blank, dragged.clean)
+        seen = torch.where(hole, base_model.blank_inpaint_image_like(torch.ones_like(picture)), picture)
         latent_format = self._patcher.get_model_object("latent_format")
-        return {"concat_mask": (hole > 0).float(), "concat_latent_image": latent_format.process_out(picture)}
+        return {"concat_mask": hole.float(), "concat_latent_image": latent_format.process_out(seen)}

@@ -7,13 +7,14 @@ from .components import Components, from_pipeline
 from .conditioning import Conditioning, context_width, null_conditioning
 from .denoiser import DiffusersDenoiser
 from .loading import load
-from .painter import check_painter, extra_channels, painter_of
+from .painter import DiffusersPainter, check_painter, extra_channels
 from .vae import DiffusersVae
 
 __all__ = [
     "Components",
     "Conditioning",
     "DiffusersDenoiser",
+    "DiffusersPainter",
     "DiffusersVae",
     "check_painter",
     "context_width",
@@ -21,5 +22,4 @@ __all__ = [
     "from_pipeline",
     "load",
     "null_conditioning",
-    "painter_of",
 ]

@@ -2,19 +2,17 @@
 
 An inpainting U-Net is shown a mask and the picture with a hole there, five channels beside the latent's four, in that
 order. The picture is the dragged latent's, with the element where it arrives, and blank, as grey encodes, in the cells
-that the element left.
+that are to be painted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from ...diffusion.dragged import DraggedLatent
 from ...errors import InputError
-from ...model.protocols import Painter
+from ...model.protocols import PaintingWork
 from .components import Components
 from .conditioning import Conditioning
 from .denoiser import DiffusersDenoiser
@@ -54,27 +52,28 @@ def _config(part: Any) -> Any:
     return part.config
 
 
-def painter_of(
-    parts: Components, positive: Conditioning | None, negative: Conditioning | None, guidance: float
-) -> Callable[[DraggedLatent], Painter]:
-    """What makes a ``model.protocols.Painter`` of a model for one drag.
+class DiffusersPainter:
+    """A ``model.protocols.Painter``.
 
     Args:
         parts: the painting model (``check_painter``).
         positive, negative, guidance: as on the way back.
     """
 
-    def painter(dragged: DraggedLatent) -> Painter:
-        shown = _shown(parts, dragged) if extra_channels(parts) else None
-        return DiffusersDenoiser(parts.unet, parts.scheduler, positive, negative, guidance, shown)
+    def __init__(
+        self, parts: Components, positive: Conditioning | None, negative: Conditioning | None, guidance: float
+    ):
+        self._parts, self._told = parts, (positive, negative, guidance)
 
-    return painter
+    def painting(self, picture: torch.Tensor, hole: torch.Tensor, work: PaintingWork) -> torch.Tensor:
+        parts = self._parts
+        shown = _shown(parts, picture, hole) if extra_channels(parts) else None
+        return work(DiffusersDenoiser(parts.unet, parts.scheduler, *self._told, shown).denoise)
 
 
-def _shown(parts: Components, dragged: DraggedLatent) -> torch.Tensor:
-    """(B, 5, h, w) float32: the mask, and the dragged picture's latent with a hole there."""
-    hole = dragged.revealed[:, None] > 0
+def _shown(parts: Components, picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+    """(B, 5, h, w) float32: the mask, and the picture's latent with a hole there."""
     vae = DiffusersVae(parts.vae)
-    height, width = dragged.clean.shape[-2:]
-    grey = vae.encode(torch.full((1, height * vae.cell, width * vae.cell, 3), 0.5)).to(dragged.clean)
-    return torch.cat([hole.to(dragged.clean), torch.where(hole, grey, dragged.clean)], 1)
+    height, width = picture.shape[-2:]
+    grey = vae.encode(torch.full((1, height * vae.cell, width * vae.cell, 3), 0.5)).to(picture)
+    return torch.cat([hole.to(picture), torch.where(hole, grey, picture)], 1)
