@@ -14,6 +14,8 @@ ours_true_field
 ours_model_off, ours_model_off_true_mask
     What sampling gives is replaced by the composed clean latent, then finished as ever: what is left is image
     processing (behind the mask that attention found, or the true one).
+ours_painter, ours_painter_true_field
+    The demo model's inpainting twin paints what is revealed, from noise, which is then held (with the true flow).
 ours_attention_off
     In finding the region, attention's correlation is replaced by mere nearness to the handle, exp(-distance / a tenth
     of the shorter side); the picture's edges and colours do the rest.
@@ -267,6 +269,8 @@ METHODS: dict[str, Method] = {
     "ours_true_field": ours(Variant("true_field")),
     "ours_model_off": ours(Variant(model=False)),
     "ours_model_off_true_mask": ours(Variant("true_mask", model=False)),
+    "ours_painter": ours(Variant(painter=True)),
+    "ours_painter_true_field": ours(Variant("true_field", painter=True)),
     "ours_attention_off": ours(Variant("attention_off")),
     "ours_picture_off": ours(Variant("picture_off")),
     "identity": identity,
@@ -284,8 +288,8 @@ METHODS: dict[str, Method] = {
 WITHOUT_MODEL = frozenset({"cut_paste", "rigid_warp", "identity", "truth"})
 NEED_NO_TRUTH = frozenset(
     {"attention_drag", "attention_drag_finished", "attention_drag_composite", "attention_drag_raw", "ours_model_off",
-     "ours_attention_off", "ours_picture_off", "cut_paste_automatic", "paste_img2img", "identity", "fastdrag_raw",
-     "fastdrag_move_raw", "geodrag_raw", "latent_shift_raw"}
+     "ours_painter", "ours_attention_off", "ours_picture_off", "cut_paste_automatic", "paste_img2img", "identity",
+     "fastdrag_raw", "fastdrag_move_raw", "geodrag_raw", "latent_shift_raw"}
 )  # fmt: skip
 """Methods for pictures of which nobody knows the true edit. FastDrag's and GeoDrag's region is there the user's mask of
 what may change, as in their papers."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -42,16 +43,23 @@ class Model:
         host: for ``core.edit.edit`` and its parts.
         counter: the denoiser under the host.
         description: name, files and their hashes, for reports.
+        weights: folder of the demo model's narrow weights, where it is that; None for those in the repository.
     """
 
     host: DirectHost
     counter: CountingDenoiser
     description: dict[str, Any] = field(default_factory=dict)
+    weights: Path | None = None
 
     @property
     def evaluations(self) -> int:
         """U-Net evaluations so far."""
         return self.counter.evaluations
+
+    @cached_property
+    def painter(self) -> NarrowPainter:
+        """The demo model's painter, read when it is first asked for."""
+        return NarrowPainter(self.weights)
 
 
 class ChannelsLast:
@@ -76,11 +84,12 @@ class NarrowPainter:
         from diffusers import DDIMScheduler
 
         from tools.demo_model.load import load_painter
+        from tools.demo_model.painter import PREDICTION
         from tools.demo_model.weights import FOLDER
         from tools.demo_model.write import SCHEDULER
 
         self._unet, vae, _ = load_painter(folder or FOLDER)
-        self._scheduler = DDIMScheduler.from_config(SCHEDULER)
+        self._scheduler = DDIMScheduler.from_config({**SCHEDULER, "prediction_type": PREDICTION})
         self._grey = vae.encode(torch.full((1, 3, 64, 64), 0.5))[:, :, 4:5, 4:5]
         self.evaluations = 0
 
@@ -166,7 +175,7 @@ def _narrow(folder: Path | None, stand_in: bool) -> Model:
         names = (weights.UNET_FILE, weights.AUTOENCODER_FILE)
         description = {"name": "demo model, narrow", "files": {name: _hash(folder / name) for name in names}}
     denoiser = DiffusersDenoiser(unet, DDIMScheduler.from_config(SCHEDULER))
-    return make(denoiser, ChannelsLast(vae), denoiser.sigma, description)
+    return replace(make(denoiser, ChannelsLast(vae), denoiser.sigma, description), weights=folder)
 
 
 def _hash(path: Path) -> str:

@@ -16,7 +16,6 @@ from core.attention.maps import AttentionMaps
 from core.diffusion.dragged import DraggedLatent
 from core.diffusion.inversion import Inversion
 from core.edit import Found
-from core.pixels.composite import shown_mask
 from core.region.found import find_element
 from core.settings import EditSettings
 from core.space.grid import Grid
@@ -38,10 +37,23 @@ class Variant:
     Attributes:
         region: where the element, or the whole movement, comes from.
         model: False takes the composed clean latent for what sampling would give.
+        painter: whether the demo model's inpainting twin paints in its place (``benchmarks.model``).
+        light: the strength from which it paints the light, too.
     """
 
     region: Region = "automatic"
     model: bool = True
+    painter: bool = False
+    light: float = 0.0
+
+    def settings(self, settings: EditSettings) -> EditSettings:
+        """The way back's; what was painted is held to the end."""
+        if not self.painter:
+            return settings
+        return replace(
+            settings, sample=replace(settings.sample, hold_rest=1.0),
+            repaint=replace(settings.repaint, surroundings=self.light),
+        )  # fmt: skip
 
 
 def run(context: Context, variant: Variant, settings: EditSettings | None = None) -> Outcome:
@@ -50,13 +62,17 @@ def run(context: Context, variant: Variant, settings: EditSettings | None = None
     image, host = context.scene.image, context.needed.host
     dragged, cost = moved(context, variant.region)
     latent = dragged.clean
-    if variant.model:
+    if variant.painter:
+        latent, own = painted(context, variant)
+        cost += own
+    elif variant.model:
         latent, own = sampled(context, variant.region)
         cost += own
-    picture, own = context.measured(lambda: stations.finish(image, host.decode(latent), dragged, settings))
-    shown = None
+    settings = variant.settings(settings).beside(variant.painter)
+    done, own = context.measured(lambda: stations.finished(image, host.decode(latent), dragged, settings))
+    picture, shown = done.image, None
     if settings.source_background:
-        shown = shown_mask(dragged.movement, settings.shown_margin, settings.shown_feather)[0].cpu().numpy()
+        shown = done.shown[0].cpu().numpy()
     element = dragged.movement.element if variant.region == "true_field" else found(context, variant.region)[0].element
     cost += own
     return Outcome(picture[0].numpy(), cost.seconds, cost.evaluations, element[0].cpu().numpy(), shown)
@@ -120,6 +136,21 @@ def sampled(context: Context, region: Region) -> tuple[torch.Tensor, Cost]:
     return context.once(
         f"sampled {region}", lambda: stations.sample(context.needed.host, inversion, dragged, context.settings)
     )
+
+
+def painted(context: Context, variant: Variant) -> tuple[torch.Tensor, Cost]:
+    """What sampling makes of it with the painter, and the cost of that alone."""
+    inversion, _ = inverted(context)
+    dragged, _ = moved(context, variant.region)
+    painter = context.needed.painter
+    host, settings = replace(context.needed.host, painter=painter), variant.settings(context.settings)
+
+    def work() -> tuple[torch.Tensor, int]:
+        before = painter.evaluations
+        return stations.sample(host, inversion, dragged, settings), painter.evaluations - before
+
+    (latent, evaluated), cost = context.once(f"painted {variant.region} {variant.light}", work)
+    return latent, cost + Cost(0.0, evaluated)
 
 
 def evaluations(context: Context) -> int:

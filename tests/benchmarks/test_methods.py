@@ -198,3 +198,33 @@ def test_paste_img2img_takes_as_many_evaluations_as_ours():
     context = Context(made.scene(), made.toy_model(), SETTINGS)
     for name in ("paste_img2img", "paste_img2img_true_mask"):
         assert METHODS[name](context).evaluations == METHODS["attention_drag"](context).evaluations
+
+
+class Green:
+    """A painter whose every hole becomes one latent; counts its evaluations."""
+
+    def __init__(self):
+        self.evaluations = 0
+
+    def painting(self, picture, hole, work):
+        def denoise(x, sigma):
+            self.evaluations += 1
+            return torch.full_like(x, 0.25)
+
+        return work(denoise)
+
+
+def test_the_painter_s_variant_paints_what_was_hidden_and_its_evaluations_count():
+    scene = made.scene(ground=made.texture(64, 80, seed=8), box=(16, 16, 40, 32), way=(24, 8))
+    loaded = made.toy_model()
+    loaded.painter = Green()
+    context = Context(scene, loaded, SETTINGS)
+    painted, plain = METHODS["ours_painter_true_field"](context), METHODS["ours_true_field"](context)
+    levels = SETTINGS.repaint.steps
+    # The rest is held.
+    assert loaded.painter.evaluations == levels
+    assert painted.evaluations == levels + SETTINGS.steps
+    hidden = np.zeros(scene.size, bool)
+    hidden[18:38, 17:30] = True
+    assert np.abs(painted.image[hidden] - plain.image[hidden]).max() > 0.05
+    np.testing.assert_array_equal(painted.image[painted.region == 0], scene.source[painted.region == 0])

@@ -76,3 +76,21 @@ def test_the_model_itself_is_no_painter(client, g, scene):
         client.run(g.graph)
     for word in ("AttentionDrag Edit", "painter", "can't be loaded as two"):
         assert word in caught.value.errors[0].message
+
+
+def test_a_painter_may_predict_v(client, g, scene):
+    """ModelSamplingDiscrete says so, as for any checkpoint whose file doesn't; the model stays what it is."""
+    painter = inpainting(g)
+    mask = square_mask(g, 64, 64)[0]
+    held = {"preserve": 1.0, "hold": 1.0}
+    said = {
+        kind: g.add("ModelSamplingDiscrete", model=painter, sampling=kind, zsnr=False)[0]
+        for kind in ("eps", "v_prediction")
+    }
+    sums = [
+        g.add("ProbeChecksum", image=build_edit(g, scene(), RIGHT, mask=mask, painter=one, **held).edit[0]).id
+        for one in (painter, said["eps"], said["v_prediction"])
+    ]
+    run = client.run(g.graph)
+    plain, same, other = (run.outputs[node]["checksum"][0] for node in sums)
+    assert plain == same != other

@@ -191,6 +191,10 @@ def test_the_card_tells_what_was_measured(tmp_path: Path) -> None:
     assert "| drawn | 1 | 0.900 | 0.800 |" in text and "0.50" in text
     with pytest.raises(ValueError, match="marks?|line"):
         card.replaced("nothing", "x")
+    with pytest.raises(ValueError, match="painter: begin"):
+        card.replaced(f"{card.BEGIN}{card.END}", "x", painter=True)
+    own = card.BEGIN.replace("measured", "painter"), card.END.replace("measured", "painter")
+    assert card.replaced(f"a{card.BEGIN}{card.END}{own[0]}b{own[1]}c", "x", True).endswith(f"{own[0]}\nx\n{own[1]}c")
     assert card.CARD.read_text("utf-8").count(card.BEGIN) == 1
 
 

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from tools.demo_model import covers, packs, painter, train_unet, write
 from tools.demo_model.layout import LAYOUTS, SMALL, Layout
+from tools.demo_model.load import NarrowModel, load_painter
+from tools.demo_model.measure import painting
 from tools.demo_model.network import Network, Output
 from tools.demo_model.packs import Row
 from tools.demo_model.schedule import alphas_cumprod
-from tools.demo_model.weights import read_unet, shown_of, stand_in
+from tools.demo_model.weights import FOLDER, UNET_FILE, read_painter, read_unet, shown_of, stand_in
 
 SIDE = 16
 
@@ -97,7 +100,7 @@ def test_the_mask_comes_first_and_covered_cells_are_grey() -> None:
 
 
 class Silent(nn.Module):
-    """Says that there is no noise, whatever it is shown."""
+    """Says nothing, whatever it is shown."""
 
     def forward(self, x: Tensor, timestep: Tensor, encoder_hidden_states: None = None) -> Output:
         self.given = x
@@ -111,22 +114,47 @@ def test_the_error_is_that_of_the_covered_cells() -> None:
     silent, alphas = Silent(), alphas_cumprod()
     timestep = torch.tensor([10, 500, 999])
     loss = painter.loss_per_image(silent, clean, covered, torch.zeros(3, 4, 1, 1), timestep, noise, alphas)
-    inside, outside = noise[:, :, :2].square().mean((1, 2, 3)), noise[:, :, 2:].square().mean((1, 2, 3)) / 2
+    scheduler = DDIMScheduler.from_config({**write.SCHEDULER, "prediction_type": painter.PREDICTION})
+    wanted = scheduler.get_velocity(clean, noise, timestep)
+    inside, outside = wanted[:, :, :2].square().mean((1, 2, 3)), wanted[:, :, 2:].square().mean((1, 2, 3)) / 2
     torch.testing.assert_close(loss, inside + painter.KNOWN * outside)
     assert silent.given.shape[1] == 9
     noisy = alphas[500].sqrt() * clean[1] + (1 - alphas[500]).sqrt() * noise[1]
     torch.testing.assert_close(silent.given[1, :4], noisy)
 
 
-def test_high_noise_weighs_as_an_error_of_the_content() -> None:
+def test_an_error_of_the_content_counts_at_any_noise_and_five_times_at_most() -> None:
     alphas = alphas_cumprod()
     weights = painter.level_weights(torch.arange(1000), alphas, 5.0)
     assert abs(weights.mean() - 1) < 1e-5
-    # One error of the content is sqrt(alpha / (1 - alpha)) of it in the noise.
-    content = weights * alphas / (1 - alphas)
-    low, high = int((alphas < 0.5).float().argmax()), int((alphas < 1 / painter.MOST).float().argmax())
-    assert content[low:high].max() / content[low:high].min() < 2.05
-    assert weights[5] < 0.1 * weights[500]
+    # An error of the content is 1 / sqrt(1 - alpha) of it in v.
+    content = weights / (1 - alphas)
+    assert content[:300].max() / content[999] == pytest.approx(5.0, rel=0.02)
+    assert (content[1:] <= content[:-1] * (1 + 1e-5)).all() and weights[5] < 0.1 * weights[900]
+
+
+def test_what_it_says_is_read_as_v() -> None:
+    """A painter that knows the picture gives it back out of noise; ``diffusers`` says what v is."""
+    truth = torch.full((1, 4, 8, 8), 0.3)
+    alphas = alphas_cumprod()
+
+    class Knowing(nn.Module):
+        def forward(self, x: Tensor, timestep: Tensor, encoder_hidden_states: None = None) -> Output:
+            assert x.shape[1] == 9
+            alpha = alphas[timestep][:, None, None, None]
+            noise = (x[:, :4] - alpha.sqrt() * truth) / (1 - alpha).sqrt()
+            return Output(alpha.sqrt() * noise - (1 - alpha).sqrt() * truth)
+
+    class Eye(nn.Module):
+        def encode(self, image: Tensor) -> Tensor:
+            return nn.functional.avg_pool2d(image, 8).mean(1, keepdim=True).expand(-1, 4, -1, -1)
+
+    model = NarrowModel(Knowing(), Eye(), alphas, painter.SHOWN)
+    noise = torch.randn(2, 4, 8, 8, generator=generator(3))
+    free = torch.zeros(1, 1, 8, 8, dtype=torch.bool)
+    free[..., 2:5, 2:5] = True
+    result = painting.sampled(model, truth, noise, 6, 1.0, free, truth)
+    torch.testing.assert_close(result, truth.expand(2, -1, -1, -1), atol=1e-3, rtol=0)
 
 
 def test_it_begins_as_the_model_whatever_it_is_shown() -> None:
@@ -175,3 +203,28 @@ def test_its_files_are_those_of_an_inpainting_checkpoint(tmp_path: Path) -> None
     write.main(["--painter", "--stand-in", "--diffusers", str(tmp_path)])
     config = json.loads((tmp_path / "unet" / "config.json").read_text())
     assert (config["in_channels"], config["out_channels"]) == (9, 4)
+    assert DDIMScheduler.from_pretrained(tmp_path, subfolder="scheduler").config.prediction_type == "v_prediction"
+
+
+def test_a_training_goes_on_from_a_painter_where_there_is_one(tmp_path: Path) -> None:
+    plain = train_unet.begun(FOLDER, SMALL, 0)
+    twin = train_unet.begun(FOLDER, SMALL, 0, painter.SHOWN)
+    assert torch.equal(plain.conv_out.weight, read_unet()["conv_out.weight"])
+    assert torch.equal(twin.conv_out.weight, read_painter()["conv_out.weight"])
+    assert not torch.equal(twin.conv_out.weight, plain.conv_out.weight)
+    (tmp_path / UNET_FILE).write_bytes((FOLDER / UNET_FILE).read_bytes())
+    begun = train_unet.begun(tmp_path, SMALL, 0, painter.SHOWN)
+    torch.testing.assert_close(begun.conv_out.weight, plain.conv_out.weight)
+    assert (begun.conv_in.weight[:, 4:] == 0).all()
+
+
+def test_the_shipped_painter_continues_what_surrounds_a_hole() -> None:
+    """Two flat halves with a hole over their border: nearer to them than grey is, on either side."""
+    model = load_painter()
+    picture = torch.zeros(1, 3, 256, 256)
+    picture[:, 0, :128], picture[:, 2, 128:] = 0.8, 0.8
+    hole = torch.zeros(256, 256, dtype=torch.bool)
+    hole[96:160, 96:160] = True
+    (shown,) = painting.painted(model, torch.where(hole, 0.5, picture), hole, 10, 1.0, 1)
+    off = (shown - picture[0])[:, hole].square().mean()
+    assert off < 0.5 * (0.5 - picture[0])[:, hole].square().mean()

@@ -1,7 +1,7 @@
 """Writes what was measured into the card: ``python -m tools.demo_model.card MEASURED/report.json``.
 
-Everything between the two marks of MODEL_CARD.md is replaced. The report's pictures go beside the card as
-``measured.jpg``.
+Everything between the two marks of MODEL_CARD.md is replaced, those of the painter's part by a painter's report. The
+report's pictures go beside the card as ``measured.jpg`` or ``painter.jpg``.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from .measure.report import PLACES, STARTS, TARGETS
 CARD = Path(__file__).parent / "MODEL_CARD.md"
 PICTURES = "measured.jpg"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+PAINTER, PAINTER_PICTURES = "painter", "painter.jpg"
+"""The report's name of a painter, which also names its marks."""
 TITLES = {
     "noise": ("Error of the predicted noise", "below 333", "below 666", "below 999", "all"),
     "pictures": ("Autoencoder", "psnr", "mean", "std"),
@@ -88,8 +90,8 @@ def pictures(folder: Path) -> Image.Image | None:
     return sheet.stacked(fitted) if fitted else None
 
 
-def text(report: Mapping[str, Any], pictured: bool = False) -> str:
-    """The section, without its marks."""
+def text(report: Mapping[str, Any], pictured: str | None = None) -> str:
+    """The section, without its marks; ``pictured``: the file that its pictures are in, if any."""
     settings = report["settings"]
     files = ", ".join(f"`{name}` {digest[:12]}" for name, digest in settings["model"].get("files", {}).items())
     parts = [
@@ -109,23 +111,24 @@ def text(report: Mapping[str, Any], pictured: bool = False) -> str:
             parts.append(table(rows))
     if pictured:
         parts.append(
-            f"![Drawn out of noise; holes painted]({PICTURES})\n\nAbove, pictures out of noise alone. Below, a row "
+            f"![Drawn out of noise; holes painted]({pictured})\n\nAbove, pictures out of noise alone. Below, a row "
             "a world: source; without the thing; the thing's hole by the fill, and by the model from the fill; the "
             "hole of thing and shadow by the fill, and by the model."
         )
     return "\n\n".join(parts)
 
 
-def replaced(card: str, section: str) -> str:
-    """The card with another section between its marks.
+def replaced(card: str, section: str, painter: bool = False) -> str:
+    """The card with another section between its marks, or the painter's.
 
     Raises:
         ValueError: it has no marks.
     """
-    if card.count(BEGIN) != 1 or card.count(END) != 1:
-        raise ValueError(f"{CARD.name} must have one line '{BEGIN}' and one '{END}'.")
-    before, _, rest = card.partition(BEGIN)
-    return f"{before}{BEGIN}\n{section}\n{END}{rest.partition(END)[2]}"
+    begin, end = (mark.replace("measured", PAINTER) if painter else mark for mark in (BEGIN, END))
+    if card.count(begin) != 1 or card.count(end) != 1:
+        raise ValueError(f"{CARD.name} must have one line '{begin}' and one '{end}'.")
+    before, _, rest = card.partition(begin)
+    return f"{before}{begin}\n{section}\n{end}{rest.partition(end)[2]}"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -134,10 +137,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--card", type=Path, default=CARD)
     args = parser.parse_args(arguments)
     report = json.loads(args.report.read_text("utf-8"))
-    shown = pictures(args.report.parent)
+    painter = report["settings"]["model"]["name"] == PAINTER
+    shown, name = pictures(args.report.parent), PAINTER_PICTURES if painter else PICTURES
     if shown is not None:
-        shown.save(args.card.parent / PICTURES, quality=85)
-    args.card.write_text(replaced(args.card.read_text("utf-8"), text(report, shown is not None)), "utf-8")
+        shown.save(args.card.parent / name, quality=85)
+    section = text(report, None if shown is None else name)
+    args.card.write_text(replaced(args.card.read_text("utf-8"), section, painter), "utf-8")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Plain:
 
 
 class Painting(Plain):
-    """The error of the noise where a picture is covered, by any of the greys (N, 4)."""
+    """The error of v where a picture is covered, by any of the greys (N, 4)."""
 
     def __init__(self, alphas: Tensor, gamma: float | None, greys: Tensor) -> None:
         super().__init__(alphas, gamma)
@@ -190,9 +190,9 @@ def begun(start: Path | None, layout: Layout, seed: int, shown: int = 0) -> Netw
     network = Network(layout, shown)
     if start is not None:
         if start.is_dir():
-            from .weights import read_unet
+            from .weights import PAINTER_FILE, read_painter, read_unet
 
-            state = read_unet(start)
+            state = (read_painter if shown and (start / PAINTER_FILE).exists() else read_unet)(start)
         else:
             state = running.start_state(start)
         if shown and state["conv_in.weight"].shape[1] < network.conv_in.in_channels:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from .autoencoder import Autoencoder, padded_state_dict
 from .layout import NATIVE_SIZE, layout_of
-from .painter import SHOWN
+from .painter import PREDICTION, SHOWN
 from .unet import ldm_state_dict, wide_config, widen
 from .weights import FOLDER, MissingWeightsError, read_autoencoder, read_painter, read_unet, shown_of, stand_in
 
@@ -98,7 +98,8 @@ def write_diffusers(unet: dict[str, Tensor], autoencoder: Autoencoder, folder: P
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "config.json").write_text(json.dumps(values, indent=2) + "\n", "utf-8")
     (folder / "scheduler").mkdir(parents=True, exist_ok=True)
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(SCHEDULER, indent=2) + "\n", "utf-8")
+    schedule = {**SCHEDULER, "prediction_type": PREDICTION} if shown_of(unet) else SCHEDULER
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(schedule, indent=2) + "\n", "utf-8")
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
     save_file(wide, folder / "unet" / "diffusion_pytorch_model.safetensors", {"format": "pt"})
     vae = {key: value.to(dtype).contiguous() for key, value in tiny_vae_state_dict(autoencoder).items()}

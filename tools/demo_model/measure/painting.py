@@ -58,11 +58,15 @@ def sampled(
         if free is not None:
             x = torch.where(free, x, alpha.sqrt() * known + (1 - alpha).sqrt() * noise)
         timestep = torch.full((len(x),), here)
-        eps = torch.cat([
+        said = torch.cat([
             model.unet(torch.cat([part, planes], 1), times, encoder_hidden_states=None).sample
             for part, planes, times in zip(x.split(BATCH), beside.split(BATCH), timestep.split(BATCH), strict=True)
         ])  # fmt: skip
-        clean = (x - (1 - alpha).sqrt() * eps) / alpha.sqrt()
+        if model.shown:
+            # A painter says v.
+            eps, clean = (1 - alpha).sqrt() * x + alpha.sqrt() * said, alpha.sqrt() * x - (1 - alpha).sqrt() * said
+        else:
+            eps, clean = said, (x - (1 - alpha).sqrt() * said) / alpha.sqrt()
         x = after.sqrt() * clean + (1 - after).sqrt() * eps
     return x if free is None else torch.where(free, x, known)
 
