@@ -5,6 +5,7 @@
 | not free                      | the source's latent of that noise level  | every step        |
 | element, as it arrived        | its own moved latent of that level       | ``hold_element``  |
 | vacated and seam (other free) | the continued background of that level   | ``hold_rest``     |
+| what a painter painted        | that, at that level                      | every step        |
 
 Shares are of the steps, counted from the noisy end, and rounded down: a share below 1 leaves the model a step, however
 few there are.
@@ -35,6 +36,7 @@ class Kept:
         free: (B or 1, h, w) share of each cell that may change; None for the dragged latent's own, or everything.
         hold_element, hold_rest: shares of the steps.
         device: of the latent that is sampled.
+        painted: (B, h, w) bool, cells that another model painted; None for none.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Kept:
         hold_element: float,
         hold_rest: float,
         device: torch.device,
+        painted: torch.Tensor | None = None,
     ):
         self._inversion, self._dragged = inversion, dragged
         self._element_until = steps_of(hold_element, inversion.steps)
@@ -53,6 +56,7 @@ class Kept:
             free = dragged.free if free is None else free
         self._free = _limited(free, inversion, device)
         self._whole = False
+        self._painted = None if painted is None else painted[:, None].to(device, torch.float32)
         if dragged is not None and free is not None:
             arriving, touched = dragged.movement.arriving[:, None], dragged.touched[:, None]
             # Only what fully arrived; a cell that is part background belongs to the seam.
@@ -84,7 +88,10 @@ class Kept:
         if self._dragged is None:
             return None
         element, rest = index <= self._element_until, index <= self._rest_until
-        return self._touched.float() if element and rest else self._arrived if element else self._seam if rest else None
+        held = self._touched.float() if element and rest else self._arrived if element else self._seam if rest else None
+        if self._painted is None:
+            return held
+        return self._painted if held is None else torch.maximum(held, self._painted)
 
 
 def _limited(free: torch.Tensor | None, inversion: Inversion, device: torch.device) -> torch.Tensor | None:

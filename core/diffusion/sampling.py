@@ -104,6 +104,7 @@ def sample(
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
     x = x.float()
+    painted = None
     if painter is not None:
         known_drag(dragged)
     if repainting is not None and dragged is not None:
@@ -111,8 +112,11 @@ def sample(
         dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free, before, painter)
         assert dragged.painted is not None
         x = torch.where(dragged.painted[:, None].to(x) > 0, dragged.at(inversion, 0).to(x), x)
+        if painter is not None:
+            # The dragged model knows less of it than who painted it.
+            painted = dragged.painted > 0
     attention = _SourceAttention(source or denoiser, inversion, settings, x.device, dragged)
-    kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device)
+    kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device, painted)
     sigmas = inversion.sigmas.tolist()
     for i in range(inversion.steps):
         known = kept.known(i)

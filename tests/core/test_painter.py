@@ -71,6 +71,16 @@ def test_revealed_cells_become_what_it_sees_and_the_others_what_they_were(invers
     assert painter.levels == LEVELS[:-1].tolist()
 
 
+@pytest.mark.parametrize("hold", [0.0, 0.5])
+def test_what_it_painted_is_held_to_the_end_whatever_hold_says(inversion, dragged, hold):
+    result = run(inversion, dragged, Constant(), hold_rest=hold, hold_element=hold)
+    hole = (dragged.revealed > OWN)[:, None].expand_as(result)
+    torch.testing.assert_close(result[hole], torch.full_like(result[hole], 3.0))
+    own = run(inversion, dragged, None, hold_rest=hold, hold_element=hold)
+    seam = (dragged.touched & (dragged.movement.arriving < OWN))[:, None].expand_as(result) & ~hole
+    assert seam.any() and torch.isfinite(result).all() and not torch.equal(result[hole], own[hole])
+
+
 def test_it_is_shown_the_edit_with_a_hole_where_it_paints(inversion, dragged):
     painter = Constant()
     around = replace(REVEALED, surroundings=0.6, extent=0.5)
