@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from tools.demo_model import MissingWeightsError, load_narrow
 from tools.demo_model.unet import build_narrow
-from tools.demo_model.weights import FOLDER, in_eight_bits, read
+from tools.demo_model.weights import AUTOENCODER_FILE, FOLDER, PAINTER_FILE, UNET_FILE, in_eight_bits, read
 from tools.demo_model.write import main
 
 
@@ -41,8 +41,8 @@ def test_stand_in_is_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_shipped_files_are_small() -> None:
-    sizes = [path.stat().st_size for path in FOLDER.glob("*.safetensors")]
-    assert len(sizes) == 2 and sum(sizes) < 20e6
+    sizes = {path.name: path.stat().st_size for path in FOLDER.glob("*.safetensors")}
+    assert set(sizes) == {UNET_FILE, AUTOENCODER_FILE, PAINTER_FILE} and sum(sizes.values()) < 20e6
 
 
 def test_trained_autoencoder_beats_shrinking_unseen_scenes(tmp_path: Path) -> None:
