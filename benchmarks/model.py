@@ -53,8 +53,9 @@ class Model:
 
     @property
     def evaluations(self) -> int:
-        """U-Net evaluations so far."""
-        return self.counter.evaluations
+        """U-Net evaluations so far, the painter's included."""
+        asked = self.__dict__.get("painter")
+        return self.counter.evaluations + (0 if asked is None else asked.evaluations)
 
     @cached_property
     def painter(self) -> NarrowPainter:
@@ -84,18 +85,20 @@ class NarrowPainter:
         from diffusers import DDIMScheduler
 
         from tools.demo_model.load import load_painter
-        from tools.demo_model.painter import PREDICTION
+        from tools.demo_model.painter import PREDICTION, grey_of
         from tools.demo_model.weights import FOLDER
         from tools.demo_model.write import SCHEDULER
 
         self._unet, vae, _ = load_painter(folder or FOLDER)
         self._scheduler = DDIMScheduler.from_config({**SCHEDULER, "prediction_type": PREDICTION})
-        self._grey = vae.encode(torch.full((1, 3, 64, 64), 0.5))[:, :, 4:5, 4:5]
+        self._grey = grey_of(vae.encode)
         self.evaluations = 0
 
     def painting(self, picture: torch.Tensor, hole: torch.Tensor, work: PaintingWork) -> torch.Tensor:
-        shown = torch.cat([hole.to(picture), torch.where(hole, self._grey, picture)], 1)
-        denoiser = DiffusersDenoiser(self._unet, self._scheduler, shown=shown)
+        from tools.demo_model.painter import shown
+
+        seen = shown(hole.to(picture), picture, self._grey)
+        denoiser = DiffusersDenoiser(self._unet, self._scheduler, shown=seen)
 
         def denoise(x: torch.Tensor, sigma: float) -> torch.Tensor:
             self.evaluations += 1

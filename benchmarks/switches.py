@@ -38,22 +38,17 @@ class Variant:
         region: where the element, or the whole movement, comes from.
         model: False takes the composed clean latent for what sampling would give.
         painter: whether the demo model's inpainting twin paints in its place (``benchmarks.model``).
-        light: the strength from which it paints the light, too.
     """
 
     region: Region = "automatic"
     model: bool = True
     painter: bool = False
-    light: float = 0.0
 
     def settings(self, settings: EditSettings) -> EditSettings:
         """The way back's; what was painted is held to the end."""
         if not self.painter:
             return settings
-        return replace(
-            settings, sample=replace(settings.sample, hold_rest=1.0),
-            repaint=replace(settings.repaint, surroundings=self.light),
-        )  # fmt: skip
+        return replace(settings, sample=replace(settings.sample, hold_rest=1.0))
 
 
 def run(context: Context, variant: Variant, settings: EditSettings | None = None) -> Outcome:
@@ -139,18 +134,12 @@ def sampled(context: Context, region: Region) -> tuple[torch.Tensor, Cost]:
 
 
 def painted(context: Context, variant: Variant) -> tuple[torch.Tensor, Cost]:
-    """What sampling makes of it with the painter, and the cost of that alone."""
+    """The same with the painter."""
     inversion, _ = inverted(context)
     dragged, _ = moved(context, variant.region)
-    painter = context.needed.painter
-    host, settings = replace(context.needed.host, painter=painter), variant.settings(context.settings)
-
-    def work() -> tuple[torch.Tensor, int]:
-        before = painter.evaluations
-        return stations.sample(host, inversion, dragged, settings), painter.evaluations - before
-
-    (latent, evaluated), cost = context.once(f"painted {variant.region} {variant.light}", work)
-    return latent, cost + Cost(0.0, evaluated)
+    host = replace(context.needed.host, painter=context.needed.painter)
+    settings = variant.settings(context.settings)
+    return context.once(f"painted {variant.region}", lambda: stations.sample(host, inversion, dragged, settings))
 
 
 def evaluations(context: Context) -> int:

@@ -28,7 +28,7 @@ from .pixels.detail import composed, detail, restore_detail
 from .pixels.repainted import repainted
 from .pixels.revealed import revealed_mask, seam_mask
 from .region.found import find_element
-from .region.given import Combine, combine, given_element, softened
+from .region.given import Combine, check_mask, combine, given_element, softened
 from .region.threshold import automatic_tau
 from .settings import EditSettings
 from .space.grid import Grid, check_image
@@ -321,16 +321,7 @@ def as_masks(mask: torch.Tensor) -> torch.Tensor:
 
 def check_lit(lit: torch.Tensor, grid: Grid, batch: int) -> None:
     """Raises an ``InputError`` unless a mask of where light may change is of the pictures' size and number."""
-    masks = as_masks(lit)
-    if tuple(masks.shape[-2:]) != grid.image_size or masks.shape[0] not in (1, batch):
-        height, width = grid.image_size
-        raise InputError(
-            "light_mask",
-            f"{masks.shape[0]} of {masks.shape[-1]}x{masks.shape[-2]} px for {batch} pictures of {width}x{height} px.",
-            "Use one for all pictures, or one for each, of their size.",
-        )
-    if not torch.isfinite(masks).all():
-        raise InputError("light_mask", "it holds NaN or infinite values.", "Check the node that made it.")
+    check_mask(as_masks(lit), grid.image_size, batch, "light_mask")
 
 
 def finish(

@@ -205,7 +205,7 @@ def sample(
             model, vae, taken, inversion, dragged.dragged, cfg, positive, negative, painter, restyle,
             lit_in(window, light_mask), **given,
         )  # fmt: skip
-        return dragged.stitched(inside, settings.beside(painter is not None)), whole_of(window, light)
+        return dragged.stitched(inside, settings), whole_of(window, light)
     count = inversion.steps
     callback = latent_preview.prepare_callback(model, 2 * count)
     host = ComfyHost(

@@ -113,9 +113,10 @@ def strengths(dragged: DraggedLatent, settings: RepaintSettings, lit: torch.Tens
     ``lit``: of ``Repainting``.
     """
     move = dragged.movement
-    around = surroundings(dragged, settings.extent if settings.surroundings > 0 else 0.0)
-    if lit is not None:
-        around = (lit.to(around) > 0).to(around).expand_as(around)
+    if lit is None:
+        around = surroundings(dragged, settings.extent if settings.surroundings > 0 else 0.0)
+    else:
+        around = (lit.to(move.arriving) > 0).float().expand_as(move.arriving)
     around = around * settings.surroundings
     strength = torch.where(dragged.revealed > OWN, torch.full_like(around, settings.revealed), around)
     return strength * (move.arriving <= OWN)

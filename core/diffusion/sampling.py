@@ -104,9 +104,9 @@ def sample(
     settings = settings or SampleSettings()
     _check(inversion, x, dragged, free)
     x = x.float()
+    if painter is not None and dragged is None:
+        raise InputError("painter", "what was dragged is unknown.", "Sample a latent of AttentionDrag Apply.")
     painted = None
-    if painter is not None:
-        known_drag(dragged)
     if repainting is not None and dragged is not None:
         before = None if on_step is None else lambda done, *seen: on_step(PAINTING, *seen)
         dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free, before, painter)
@@ -129,13 +129,6 @@ def sample(
             on_step(i, x, denoised)
     check_finite(x, "Sampling")
     return x
-
-
-def known_drag(dragged: DraggedLatent | None) -> DraggedLatent:
-    """What was dragged, which a painter needs; an ``InputError`` where that is unknown."""
-    if dragged is None:
-        raise InputError("painter", "what was dragged is unknown.", "Sample a latent of AttentionDrag Apply.")
-    return dragged
 
 
 def check_sigmas(inversion: Inversion, sigmas: torch.Tensor) -> None:

@@ -355,7 +355,7 @@ def test_light_changes_where_a_mask_says_and_nowhere_else():
 def test_stations_take_the_mask_in_pixels_and_refuse_others():
     source, dragged = made()
     picture = uniform(1, *GRID.image_size, 3)
-    for mask, said in ((torch.ones(8, 8), "8x8 px"), (torch.ones(3, *GRID.image_size), "3 of")):
+    for mask, said in ((torch.ones(8, 8), "8x8 px"), (torch.ones(3, *GRID.image_size), "3 masks for 1")):
         with pytest.raises(InputError, match=f"light_mask: .*{said}"):
             stations.check_lit(mask, GRID, 1)
     broken = torch.full(GRID.image_size, float("nan"))

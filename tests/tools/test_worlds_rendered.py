@@ -206,7 +206,7 @@ def test_training_picture_has_its_row(tmp_path: Path) -> None:
     assert row["seed"] == 0 and row["size"] == 32 and row["split"] == "train" and row["seconds"] > 0
     stage, without = training.draw_picture("train", 0, None, 32)
     assert np.array_equal(picture, training.photograph(stage, 4, 0, without)), "a seed gives one picture"
-    things = np.asarray(Image.open((tmp_path / row["file"]).with_suffix(training.THINGS)))
+    things = np.asarray(Image.open((tmp_path / row["file"]).with_suffix(records.THINGS)))
     shown = set(np.unique(things).tolist()) - {0}
     assert shown and shown <= {body + 1 for body in range(len(stage.bodies)) if body not in without}
     # Without one of them that one is gone, and what it hid is seen.

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from tools.worlds.records import THINGS
+
 from .packs import Row
 
-THINGS = ".things.png"
-"""Ends the name of the picture that says whose each pixel is, beside a rendered one (`tools.worlds --things`)."""
 STATES = ("air", "lean", "opened", "half hidden")
 
 

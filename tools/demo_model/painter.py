@@ -12,6 +12,8 @@ colour of its holes from the noise's own mean, after 27,000 samples still (rooms
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +23,11 @@ KNOWN = 0.05
 """What the error counts outside the covered cells, where it is plain to see."""
 BLANK = (0.8223, -0.6876, 0.6364, 0.1380)
 """What ComfyUI shows SD 1.5's inpainting checkpoints for grey; diffusers' users encode grey. Either is shown here."""
+
+
+def grey_of(encode: Callable[[Tensor], Tensor]) -> Tensor:
+    """(1, 4, 1, 1): how an autoencoder of pictures (B, 3, H, W) encodes grey, far from any border."""
+    return encode(torch.full((1, 3, 64, 64), 0.5))[:, :, 4:5, 4:5]
 
 
 def shown(covered: Tensor, clean: Tensor, grey: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ def objective(args: argparse.Namespace, alphas: Tensor) -> Plain:
         return Plain(alphas, gamma)
     from .weights import read_autoencoder
 
-    grey = read_autoencoder(args.autoencoder).encode(torch.full((1, 3, 64, 64), 0.5))[0, :, 4, 4]
+    grey = painter.grey_of(read_autoencoder(args.autoencoder).encode).flatten()
     return Painting(alphas, gamma, torch.stack([grey, torch.tensor(painter.BLANK)]))
 
 
@@ -195,10 +195,10 @@ def begun(start: Path | None, layout: Layout, seed: int, shown: int = 0) -> Netw
             state = (read_painter if shown and (start / PAINTER_FILE).exists() else read_unet)(start)
         else:
             state = running.start_state(start)
-        if shown and state["conv_in.weight"].shape[1] < network.conv_in.in_channels:
-            state = painter.conditioned(grown(state, layout, seed))
-        else:
-            state = state if layout_of(state) == layout else grown(state, layout, seed)
+        if layout_of(state) != layout:
+            state = grown(state, layout, seed)
+        if state["conv_in.weight"].shape[1] < network.conv_in.in_channels:
+            state = painter.conditioned(state)
         network.load_state_dict(state)
     return network
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+THINGS = ".things.png"
+"""Ends the name of the picture beside a training picture that says whose each of its pixels is (``training.whose``)."""
+
 
 def read(path: Path) -> list[dict]:
     """The rows of a file; none where it isn't there."""

@@ -24,7 +24,6 @@ REMOVED = 0.25
 ATTEMPTS = 12
 PER_FOLDER = 1000
 SAMPLES = 8
-THINGS = ".things.png"
 
 
 def _shown(rng: Rng, stage: Stage) -> tuple[list[Body], int]:
@@ -167,7 +166,7 @@ def render_pictures(
             continue
         path.parent.mkdir(exist_ok=True)
         if things:
-            Image.fromarray(whose(stage, without)).save(path.with_suffix(THINGS))
+            Image.fromarray(whose(stage, without)).save(path.with_suffix(records.THINGS))
         part_file = path.with_suffix(".part")
         Image.fromarray(image).save(part_file, format="PNG")
         part_file.replace(path)

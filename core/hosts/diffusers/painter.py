@@ -64,16 +64,18 @@ class DiffusersPainter:
         self, parts: Components, positive: Conditioning | None, negative: Conditioning | None, guidance: float
     ):
         self._parts, self._told = parts, (positive, negative, guidance)
+        self._grey: torch.Tensor | None = None
 
     def painting(self, picture: torch.Tensor, hole: torch.Tensor, work: PaintingWork) -> torch.Tensor:
         parts = self._parts
-        shown = _shown(parts, picture, hole) if extra_channels(parts) else None
+        shown = self._shown(picture, hole) if extra_channels(parts) else None
         return work(DiffusersDenoiser(parts.unet, parts.scheduler, *self._told, shown).denoise)
 
-
-def _shown(parts: Components, picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
-    """(B, 5, h, w) float32: the mask, and the picture's latent with a hole there."""
-    vae = DiffusersVae(parts.vae)
-    height, width = picture.shape[-2:]
-    grey = vae.encode(torch.full((1, height * vae.cell, width * vae.cell, 3), 0.5)).to(picture)
-    return torch.cat([hole.to(picture), torch.where(hole, grey, picture)], 1)
+    def _shown(self, picture: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
+        """(B, 5, h, w) float32: the mask, and the picture's latent with a hole there."""
+        if self._grey is None or self._grey.shape[-2:] != picture.shape[-2:]:
+            # Encoded once a size: light takes several paintings of one edit.
+            vae = DiffusersVae(self._parts.vae)
+            height, width = picture.shape[-2:]
+            self._grey = vae.encode(torch.full((1, height * vae.cell, width * vae.cell, 3), 0.5))
+        return torch.cat([hole.to(picture), torch.where(hole, self._grey.to(picture), picture)], 1)

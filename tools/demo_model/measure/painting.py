@@ -15,8 +15,6 @@ from ..schedule import TIMESTEPS
 
 CELL = 8
 BATCH = 8
-GREY = 64
-"""Pixels a side of a grey picture whose middle no border reaches."""
 
 
 def descending(steps: int, strength: float = 1.0) -> list[int]:
@@ -76,8 +74,8 @@ def _shown(model: NarrowModel, noise: Tensor, free: Tensor | None, known: Tensor
     if not model.shown:
         return noise[:, :0]
     covered = torch.ones_like(noise[:, :1]) if free is None else free.to(noise).expand(len(noise), -1, -1, -1)
-    grey = model.vae.encode(torch.full((1, 3, GREY, GREY), 0.5))[:, :, 4:5, 4:5]
-    return painter.shown(covered, torch.zeros_like(noise) if known is None else known, grey)
+    clean = torch.zeros_like(noise) if known is None else known
+    return painter.shown(covered, clean, painter.grey_of(model.vae.encode))
 
 
 def cells_of(hole: Tensor) -> Tensor:
