@@ -70,6 +70,9 @@ class _Recorder:
     def tokens(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> None:
         return None
 
+    def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> None:
+        return None
+
     def projections(self, layer: Layer, query: torch.Tensor, key: torch.Tensor, rows: slice | None) -> None:
         if rows is None or query.shape[1] != layer.tokens(self._store.latent_size):
             return

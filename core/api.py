@@ -230,7 +230,8 @@ def cost(
     steps = count(settings)
     cells = Grid.padded(*size).latent_size
     footprint = plan_footprint(settings.capture, layers, pixels.shape[0], cells, steps)
-    told = cost_of(footprint, steps, settings.refinements, settings.sample, painter is not None, settings.repaint)
+    again = settings.move.start == "inverted"
+    told = cost_of(footprint, steps, settings.refinements, settings.sample, painter is not None, settings.repaint, again)
     return replace(told, inversion=told.inversion + looks)
 
 

@@ -27,7 +27,7 @@ from .diffusion.schedule import timesteps
 from .edit import EditResult, check_one_behind
 from .errors import InputError
 from .families import AUTOMATIC_STEPS, SD1, Family, ScheduleChoice, chosen
-from .motion.field import Falloff, Motion
+from .motion.field import Falloff, Motion, Start
 from .options import choices
 from .presets import Preset, applied, check_not_overruled
 from .region.found import Rule
@@ -155,9 +155,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--perspective", action="store_true", help="what a single handle moves gets smaller up the picture"
     )
     parser.add_argument(
+        "--start", choices=choices(Start), default=default.move.start,
+        help="what is moved: the inverted latents, or pixels, encoded or encoded and inverted again, default: %(default)s",
+    )
+    parser.add_argument(
         "--source-attention", "--consistency", choices=choices(SourceAttention),
         default=default.sample.source_attention,
         help="the source's keys and values in self-attention, default: %(default)s",
+    )
+    parser.add_argument(
+        "--source-queries", type=float, default=default.sample.source_queries,
+        help="0..1, with 'follow': how far what arrived asks as its source did, default: %(default)s",
     )
     parser.add_argument(
         "--hold-element", "--preserve", type=float, default=default.sample.hold_element,
@@ -206,12 +214,17 @@ def read_settings(options: argparse.Namespace, family: Family = SD1) -> EditSett
         capture=dataclasses.replace(default.capture, budget_mb=options.budget_mb),
         element=dataclasses.replace(default.element, tau=options.tau, grow=options.grow, rule=options.rule),
         move=dataclasses.replace(
-            default.move, falloff=options.falloff, motion=options.motion, perspective=options.perspective
+            default.move,
+            falloff=options.falloff,
+            motion=options.motion,
+            perspective=options.perspective,
+            start=options.start,
         ),
         seed=options.seed,
         sample=dataclasses.replace(
             default.sample,
             source_attention=options.source_attention,
+            source_queries=options.source_queries,
             hold_element=options.hold_element,
             hold_rest=options.hold_rest,
         ),

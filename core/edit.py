@@ -253,13 +253,14 @@ def move(
         movement, clean, settings.fill, image, autoencoder, clean_plate, inversion.maps
     )
     moved = None
-    if settings.move.start == "pixels" and image is not None and autoencoder is not None:
+    if settings.move.start != "latents" and image is not None and autoencoder is not None:
         behind = background.picture
         if behind is None:
             behind = _picture(autoencoder.decode(background.latent), found.grid)
         whole = composed(image.cpu().float(), movement, behind.cpu().float())
         moved = autoencoder.encode(found.grid.pad_image(whole.clamp(0, 1)))
     dragged = apply(inversion, movement, background.latent, settings.seed, moved)
+    dragged = replace(dragged, again=settings.move.start == "inverted" and moved is not None)
     if image is None or autoencoder is None:
         return dragged
     plain = _picture(autoencoder.decode(dragged.clean), found.grid)

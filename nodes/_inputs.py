@@ -326,6 +326,17 @@ def consistency_inputs() -> list[io.Input]:
     ]
 
 
+def asking_input() -> io.Input:
+    """consistency_queries; optional, and last among a node's widgets: it is younger than saved workflows."""
+    return share_input(
+        "consistency_queries",
+        DEFAULTS.sample.source_queries,
+        optional=True,
+        tooltip="With consistency 'follow': how far what arrived asks as its original did, too, as long as the two still "
+        "match; less with every step. For a low preserve: it arrives more as itself.",
+    )
+
+
 def preserve_input() -> io.Input:
     return share_input(
         "preserve",

@@ -12,6 +12,7 @@ from ..core.space.grid import check_image
 from ._common import CATEGORY, carried_drag, check_size, names_itself
 from ._inputs import DEFAULTS, RESTORE_DETAIL, light_mask_input, light_output, repaint_inputs, repaint_settings
 from ._schema import node_schema
+from .mask import changed_light
 
 
 class AttentionDragComposite(io.ComfyNode):
@@ -98,4 +99,4 @@ class AttentionDragComposite(io.ComfyNode):
         if light_mask is not None:
             stations.check_lit(light_mask, grid, source.shape[0])
         done = stations.finished(source, edited, drag, settings, region, light_mask)
-        return io.NodeOutput(done.image, done.shown, done.light)
+        return io.NodeOutput(done.image, done.shown, done.light, ui=changed_light(cls, done.light))

@@ -63,7 +63,7 @@ from ._inputs import (
 from ._schema import node_schema
 from ._window import WHOLE, InWindow, place_input, told, whole_of, window_at, window_input, within
 from ._window import over as over_picture
-from .mask import effective_element, heatmap
+from .mask import changed_light, effective_element, heatmap
 
 log = logging.getLogger(__name__)
 
@@ -303,7 +303,8 @@ class AttentionDragEditSample(io.ComfyNode):
     @classmethod
     @names_itself
     def execute(cls, **given: Any) -> io.NodeOutput:
-        return io.NodeOutput(*map(on_intermediate, sample(**given)))
+        picture, light = sample(**given)
+        return io.NodeOutput(on_intermediate(picture), on_intermediate(light), ui=changed_light(cls, light))
 
 
 def taken(stage: type[io.ComfyNode], given: dict[str, Any]) -> dict[str, Any]:
@@ -319,6 +320,7 @@ def all_at_once(place: str = WHOLE, **given: Any) -> io.NodeOutput:
     element, heat, shown = shown_of(AttentionDragEditMove, found=found, **moving)
     picture, light = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
     masks = *revealed_and_seam(dragged), on_intermediate(light)
+    shown |= changed_light(AttentionDragEditSample, light) or {}
     return io.NodeOutput(on_intermediate(picture), element, heat, *masks, ui=shown)
 
 

@@ -106,6 +106,15 @@ def heatmap(image, found: Found):
     return preview.overlay(image, values, found.element)
 
 
+def changed_light(cls: type[io.ComfyNode], light) -> dict | None:
+    """What the point picker shows of where light changed, (B, H, W), of the batch's first image; None for nowhere."""
+    if not bool((light[:1] > 0).any()):
+        return None
+    planes = light[:1, ..., None].cpu().float().expand(-1, -1, -1, 3)
+    saved = ui.ImageSaveHelper.save_images(planes, "attentiondrag_light", io.FolderType.temp, cls, compress_level=1)
+    return {"attentiondrag_light": saved}
+
+
 def effective_element(
     cls: type[io.ComfyNode], found: Found, made_by: dict[str, object], window: Window | None = None
 ) -> dict:

@@ -23,6 +23,7 @@ from ._inputs import (
     cfg_input,
     check_cfg,
     chosen_schedule,
+    asking_input,
     consistency_inputs,
     hold_input,
     light_mask_input,
@@ -80,12 +81,13 @@ def free_on_cells(inversion: Inversion, dragged: DraggedLatent | None, free: tor
 
 
 def sample_settings(
-    consistency: SourceAttention, consistency_share: float, preserve: float, hold: float
+    consistency: SourceAttention, consistency_share: float, preserve: float, hold: float, consistency_queries: float
 ) -> SampleSettings:
     """The widgets, by the names they are saved under, as settings."""
     return SampleSettings(
-        source_attention=consistency, source_attention_share=consistency_share, hold_element=preserve, hold_rest=hold
-    )
+        source_attention=consistency, source_attention_share=consistency_share, hold_element=preserve, hold_rest=hold,
+        source_queries=consistency_queries,
+    )  # fmt: skip
 
 
 class AttentionDragSampler(io.ComfyNode):
@@ -119,13 +121,14 @@ class AttentionDragSampler(io.ComfyNode):
                 restyle_input(),
                 *repaint_inputs(),
                 light_mask_input(),
+                asking_input(),
             ],
             outputs=[
                 io.Latent.Output("latent_out", display_name="latent", tooltip="The edited latent, for VAE Decode.")
             ],
             hidden=[io.Hidden.unique_id],
             aliases=("drag sampler", "DDIM", "KSampler"),
-            advanced=("consistency", "consistency_share", "light_extent"),
+            advanced=("consistency", "consistency_share", "light_extent", "consistency_queries"),
         )
 
     @classmethod
@@ -149,12 +152,13 @@ class AttentionDragSampler(io.ComfyNode):
         light=DEFAULTS.repaint.surroundings,
         light_extent=DEFAULTS.repaint.extent,
         light_mask=None,
+        consistency_queries=DEFAULTS.sample.source_queries,
     ) -> io.NodeOutput:
         check_cfg(cfg, positive, restyle)
         samples = check_latent(model, latent)
         dragged, free = dragged_and_free(inversion, latent, region)
         settings = EditSettings(
-            sample=sample_settings(consistency, consistency_share, preserve, hold),
+            sample=sample_settings(consistency, consistency_share, preserve, hold, consistency_queries),
             repaint=repaint_settings(paint, light, light_extent),
             schedule=chosen_schedule(model, "auto", AUTOMATIC_STEPS)[0],
         )
@@ -192,17 +196,28 @@ class AttentionDragSamplerSelect(io.ComfyNode):
                 preserve_input(),
                 hold_input(),
                 free_input(),
+                asking_input(),
             ],
             outputs=[
                 io.Sampler.Output("sampler", display_name="sampler", tooltip="For SamplerCustomAdvanced.")
             ],
             aliases=("drag sampler", "KSamplerSelect", "custom sampler"),
-            advanced=("consistency", "consistency_share"),
+            advanced=("consistency", "consistency_share", "consistency_queries"),
         )
 
     @classmethod
     @names_itself
-    def execute(cls, inversion, latent, consistency, consistency_share, preserve, hold, region=None) -> io.NodeOutput:
+    def execute(
+        cls,
+        inversion,
+        latent,
+        consistency,
+        consistency_share,
+        preserve,
+        hold,
+        region=None,
+        consistency_queries=DEFAULTS.sample.source_queries,
+    ) -> io.NodeOutput:
         dragged, free = dragged_and_free(inversion, latent, region)
-        settings = sample_settings(consistency, consistency_share, preserve, hold)
+        settings = sample_settings(consistency, consistency_share, preserve, hold, consistency_queries)
         return io.NodeOutput(drag_sampler(inversion, dragged, free, settings))

@@ -57,6 +57,9 @@ class MapRecorder:
     def tokens(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> None:
         return None
 
+    def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> None:
+        return None
+
     def projections(self, layer: Layer, query: torch.Tensor, key: torch.Tensor, rows: slice | None) -> None:
         own = layer.token_grid(self._latent_size)
         count = math.prod(own)

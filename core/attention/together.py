@@ -24,6 +24,13 @@ class Together:
             changed = result if changed is None else changed
         return changed
 
+    def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> torch.Tensor | None:
+        changed = None
+        for hook in self._hooks:
+            result = hook.queries(layer, tokens, rows)
+            changed = result if changed is None else changed
+        return changed
+
     def projections(self, layer: Layer, query: torch.Tensor, key: torch.Tensor, rows: slice | None) -> None:
         for hook in self._hooks:
             if hook.wants_projections(layer):

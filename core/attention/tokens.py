@@ -28,6 +28,9 @@ class TokenRecorder:
     def wants_projections(self, layer: Layer) -> bool:
         return False
 
+    def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> None:
+        return None
+
     def projections(self, layer: Layer, query: torch.Tensor, key: torch.Tensor, rows: slice | None) -> None:
         return None
 
@@ -45,6 +48,9 @@ class TokenInjector:
 
     def wants_projections(self, layer: Layer) -> bool:
         return False
+
+    def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> torch.Tensor | None:
+        return None
 
     def projections(self, layer: Layer, query: torch.Tensor, key: torch.Tensor, rows: slice | None) -> None:
         return None

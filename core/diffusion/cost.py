@@ -22,6 +22,7 @@ class Cost:
         footprint: what is kept.
         painting: evaluations in which a painter paints before the way back (``repaint``).
         repainting: those of the model itself, without a painter.
+        again: those that invert what was moved.
     """
 
     steps: int
@@ -31,11 +32,12 @@ class Cost:
     footprint: Footprint
     painting: int = 0
     repainting: int = 0
+    again: int = 0
 
     @property
     def total(self) -> int:
         """All evaluations, of both models."""
-        return self.inversion + self.sampling + self.recomputed + self.painting + self.repainting
+        return self.inversion + self.sampling + self.recomputed + self.painting + self.repainting + self.again
 
     def __str__(self) -> str:
         kept, whole = self.footprint, self.steps
@@ -45,6 +47,7 @@ class Cost:
         again = f" and {self.recomputed} again for keys and values that aren't kept" if self.recomputed else ""
         again += f", and {self.painting} of the painter" if self.painting else ""
         again += f", and {self.repainting} to paint before" if self.repainting else ""
+        again += f", and {self.again} to invert what was moved" if self.again else ""
         return (
             f"{whole} steps each way; {self.inversion} evaluations to invert, {self.sampling} to sample back{again}; "
             f"keeps {_megabytes(kept.total)} (attention maps {_megabytes(kept.maps)}, {tokens})"
@@ -58,6 +61,7 @@ def cost_of(
     settings: SampleSettings | None = None,
     painter: bool = False,
     repaint: RepaintSettings | None = None,
+    again: bool = False,
 ) -> Cost:
     """What an edit of a dragged latent will cost.
 
@@ -68,6 +72,7 @@ def cost_of(
         settings: of the way back. Steps in which all of it is held are not evaluated.
         painter: whether a second model paints, and not the model itself.
         repaint: what is painted.
+        again: whether what was moved is inverted (``move.start``).
     """
     settings = settings or SampleSettings()
     first = min(steps_of(settings.hold_element, steps), steps_of(settings.hold_rest, steps))
@@ -78,7 +83,9 @@ def cost_of(
     recomputed = max(0, min(read, steps - footprint.kept_steps) - first)
     before = (repaint or RepaintSettings()).beside(painter).evaluations
     theirs, own = (before, 0) if painter else (0, before)
-    return Cost(steps, steps * (refinements + 1), steps - first, recomputed, footprint, theirs, own)
+    return Cost(
+        steps, steps * (refinements + 1), steps - first, recomputed, footprint, theirs, own, steps if again else 0
+    )
 
 
 def _megabytes(count: int) -> str:

@@ -30,6 +30,8 @@ class DraggedLatent:
         plain: (B, H, W, 3) like ``detail``, the decoded ``clean``.
         painted: (B, h, w) strength of the noise that the model painted each cell of ``clean`` from (``repaint``); None
             where it painted nothing.
+        again: ``clean`` is to be inverted before it is sampled (``sampling``), since no noise that was moved is its own.
+        trajectory: (n + 1, B, C, h, w) of that inversion, as ``Inversion.trajectory``; None before it.
         pictures: where every picture has drags of its own, the dragged latent of each; () where all are dragged alike.
     """
 
@@ -40,6 +42,8 @@ class DraggedLatent:
     pictures: tuple[DraggedLatent, ...] = ()
     plain: torch.Tensor | None = None
     painted: torch.Tensor | None = None
+    again: bool = False
+    trajectory: torch.Tensor | None = None
 
     @classmethod
     def together(cls, pictures: Sequence[DraggedLatent]) -> DraggedLatent:
@@ -55,6 +59,7 @@ class DraggedLatent:
             torch.cat(details) if len(details) == len(pictures) else None,
             tuple(pictures),
             torch.cat(plains) if len(plains) == len(pictures) else None,
+            again=any(one.again for one in pictures),
         )
 
     @property
@@ -78,6 +83,9 @@ class DraggedLatent:
         sigma = float(inversion.sigmas[index])
         if sigma == 0:
             return self.clean
+        if self.trajectory is not None:
+            own, source = (of[index].to(self.clean.device) for of in (self.trajectory, inversion.trajectory))
+            return torch.where(self.touched[:, None], own, source)
         move = self.movement
         own = ((inversion.trajectory[index] - inversion.clean) / sigma).to(self.clean.device)
         arriving, vacated = move.arriving[:, None], move.vacated[:, None]

@@ -8,6 +8,9 @@ Here that is one plane of tokens for all queries, since self-attention reads a s
 | background | the source's token of that place |
 | arrived | the source's token of the place that it came from, between tokens bilinear |
 | else free: revealed, seam | the edited branch's own token: the element's old tokens are not read there |
+
+What arrived may ask as its source did, too: then its own attention is the source's, as LazyDrag's gate blends their
+outputs. It asks so as far as its token still matches its source's (their cosine), and less with every step.
 """
 
 from __future__ import annotations
@@ -58,6 +61,21 @@ class Followed:
 
     def tokens(self, source: torch.Tensor, own: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """The plane of tokens (B, N, channels) to read, of the source's and the edited branch's own."""
+        moved, arrived, free = self._moved(source, own, size)
+        return arrived * moved + free * own + (1 - arrived - free) * source
+
+    def queries(self, source: torch.Tensor, own: torch.Tensor, size: tuple[int, int], gate: float) -> torch.Tensor:
+        """The plane of tokens (B, N, channels) to ask with: what arrived asks with ``gate`` of its source's, as far as
+        the two match."""
+        moved, arrived, _ = self._moved(source, own, size)
+        match = F.cosine_similarity(own.float(), moved.float(), dim=-1).clamp(0, 1)[..., None].to(own)
+        return torch.lerp(own, moved, gate * arrived * match)
+
+    def _moved(
+        self, source: torch.Tensor, own: torch.Tensor, size: tuple[int, int]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The source's tokens (B, N, channels) as the drag moved them, and the shares (B, N, 1) of those that arrived
+        and of those that are neither background nor arrived; as ``own`` is in type and device."""
         from_x, from_y, arrived, free = (plane.to(own.device) for plane in self.on(size))
         planes = source.transpose(1, 2).unflatten(2, size)
         repeats = source.shape[0] // from_x.shape[0]
@@ -65,15 +83,24 @@ class Followed:
         arrived, free = (
             plane.flatten(2).transpose(1, 2).repeat(repeats, 1, 1).to(own.dtype) for plane in (arrived, free)
         )
-        return arrived * moved.to(own) + free * own + (1 - arrived - free) * source
+        return moved.to(own), arrived, free
 
 
 class FollowingInjector(TokenInjector):
-    """Hands each layer the source's tokens as the drag moved them (an ``AttentionHooks``)."""
+    """Hands each layer the source's tokens as the drag moved them (an ``AttentionHooks``).
 
-    def __init__(self, stored: Mapping[str, torch.Tensor], followed: Followed):
+    ``gate``: how far what arrived asks as its source did, in 0..1.
+    """
+
+    def __init__(self, stored: Mapping[str, torch.Tensor], followed: Followed, gate: float = 0.0):
         super().__init__(stored, "replace")
-        self._followed = followed
+        self._followed, self._gate = followed, gate
+
+    def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> torch.Tensor | None:
+        source = super().tokens(layer, tokens, rows) if self._gate > 0 else None
+        if source is None:
+            return None
+        return self._followed.queries(source, tokens, layer.token_grid(self._followed.latent_size), self._gate)
 
     def tokens(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> torch.Tensor | None:
         source = super().tokens(layer, tokens, rows)

@@ -173,16 +173,44 @@ def invert(
     check_not_negative("refinements", refinements)
     if not torch.isfinite(latent).all():
         raise InputError("latent", "it holds NaN or infinite values.", "Check the image and the VAE that made it.")
-    ascending = sigmas.flip(0).tolist()
-    capture = _Capture.planned(plan or CapturePlan(), denoiser.layers, latent, len(ascending) - 1)
+    steps = len(sigmas) - 1
+    capture = _Capture.planned(plan or CapturePlan(), denoiser.layers, latent, steps)
+    trajectory = trajectory_of(denoiser, latent, sigmas, refinements, on_step, guess_from, capture)
+    return Inversion(
+        sigmas=_kept_copy(sigmas),
+        trajectory=trajectory,
+        layers=denoiser.layers,
+        model_fingerprint=model_fingerprint,
+        evaluations=steps * (refinements + 1),
+        noise_mask=None if noise_mask is None else _kept_copy(noise_mask),
+        conditioning=conditioning,
+        null=null,
+        **capture.results(),
+    )
 
+
+def trajectory_of(
+    denoiser: Denoiser,
+    latent: torch.Tensor,
+    sigmas: torch.Tensor,
+    refinements: int = 0,
+    on_step: OnStep | None = None,
+    guess_from: Guess = "extrapolate",
+    capture: _Capture | None = None,
+) -> torch.Tensor:
+    """The latents of an inversion alone, (n + 1, B, C, h, w) float32 on the CPU, noisiest first; see ``invert``.
+
+    Raises:
+        InputError: the model's answer is not finite.
+    """
+    ascending = sigmas.flip(0).tolist()
     x = latent.float()
     eps: torch.Tensor | None = None
     trajectory = [x.to("cpu")]
     for index, (sigma, sigma_next) in enumerate(zip(ascending, ascending[1:], strict=False)):
         guess = _guess(x, None if guess_from == "present" else eps, sigma, sigma_next)
         for attempt in range(refinements + 1):
-            hooks = capture.hooks(index) if attempt == refinements else None
+            hooks = capture.hooks(index) if capture is not None and attempt == refinements else None
             denoised = denoiser.denoise(guess, sigma_next, hooks)
             if attempt == 0 and guess_from == "present":
                 eps = schedule.first_epsilon(x, denoised, sigma, sigma_next, denoiser.prediction)
@@ -191,21 +219,12 @@ def invert(
             guess = schedule.step(x, eps, sigma, sigma_next)
         x = guess
         trajectory.append(x.to("cpu"))
-        capture.end_step(index)
+        if capture is not None:
+            capture.end_step(index)
         if on_step is not None:
             on_step(index + 1, x, denoised)
     check_finite(x, "The inversion")
-    return Inversion(
-        sigmas=_kept_copy(sigmas),
-        trajectory=torch.stack(trajectory[::-1]),
-        layers=denoiser.layers,
-        model_fingerprint=model_fingerprint,
-        evaluations=(len(ascending) - 1) * (refinements + 1),
-        noise_mask=None if noise_mask is None else _kept_copy(noise_mask),
-        conditioning=conditioning,
-        null=null,
-        **capture.results(),
-    )
+    return torch.stack(trajectory[::-1])
 
 
 def _kept_copy(tensor: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ Two things keep the result the source's:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -21,12 +21,12 @@ from ..options import check_choice, check_share
 from . import schedule
 from .dragged import DraggedLatent, check_movement
 from .following import Followed, FollowingInjector
-from .inversion import Inversion, check_finite
+from .inversion import Inversion, check_finite, trajectory_of
 from .kept import Kept, steps_of
 from .repaint import Repainting, repaint
 
-PAINTING = -1
-"""Index of the steps before the first."""
+BEFORE = -1
+"""Index of the steps before the first: painting, and inverting what was moved."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class SampleSettings:
             the element's old ones (``following``), so that it has no ghost where it was; without a known drag it is
             "replace".
         source_attention_share: for how long.
+        source_queries: how far what arrived asks as its source did at the first step, with "follow"; less with every
+            step, and nothing at the last (``following``). What is held is what it is; this is for what is not.
         hold_element: for how long the moved element follows its own trajectory; 1 keeps it exactly as it was, lower
             values let the model adapt it (and a prompt restyle it).
         hold_rest: for how long the vacated area follows the background's continuation, and the seam what was put
@@ -57,10 +59,11 @@ class SampleSettings:
     hold_element: float = 1.0
     hold_rest: float = 0.75
     hold_background: bool = True
+    source_queries: float = 0.0
 
     def __post_init__(self):
         check_choice("source_attention", self.source_attention, SourceAttention)
-        for name in ("source_attention_share", "hold_element", "hold_rest"):
+        for name in ("source_attention_share", "hold_element", "hold_rest", "source_queries"):
             check_share(name, getattr(self, name))
 
 
@@ -85,14 +88,15 @@ def sample(
         dragged: what was done to it; None for a latent that someone else changed.
         free: (B or 1, h, w) share of each cell that may change; None takes the dragged latent's own, or everything.
         settings: source attention, and what is held.
-        on_step: called with (step index, latent, clean estimate) after each step, and with ``PAINTING`` for an index
-            while the model paints; may raise to stop.
+        on_step: called with (step index, latent, clean estimate) after each step, and with ``BEFORE`` for an index
+            while the model paints or inverts; may raise to stop.
         painter: a second model, which does the painting of ``repainting``; needs ``dragged``.
         source: the U-Net under the conditioning of the inversion, without guidance, which keys and values that weren't
-            kept are evaluated with; None where that is ``denoiser``. So it is the source's attention that is read,
-            whatever the way back is told, and whether it was kept or not.
+            kept are evaluated with, and what was moved is inverted with; None where that is ``denoiser``. So it is the
+            source's attention that is read, whatever the way back is told, and whether it was kept or not.
         repainting: what the model paints before, where it is known what was dragged. Cells that it painted start from
-            what it made of them, and not from ``x``.
+            what it made of them, and not from ``x``; so do all that changed where the dragged latent is to be inverted
+            again.
 
     Returns:
         (B, C, h, w) float32, on ``x``'s device. Where ``free`` is 0 it is the source's clean latent, exactly.
@@ -106,15 +110,20 @@ def sample(
     x = x.float()
     if painter is not None and dragged is None:
         raise InputError("painter", "what was dragged is unknown.", "Sample a latent of AttentionDrag Apply.")
+    before = None if on_step is None else lambda done, *seen: on_step(BEFORE, *seen)
     painted = None
     if repainting is not None and dragged is not None:
-        before = None if on_step is None else lambda done, *seen: on_step(PAINTING, *seen)
         dragged = repaint(denoiser, inversion, dragged, repainting, x.device, free, before, painter)
         assert dragged.painted is not None
         x = torch.where(dragged.painted[:, None].to(x) > 0, dragged.at(inversion, 0).to(x), x)
         if painter is not None:
             # The dragged model knows less of it than who painted it.
             painted = dragged.painted > 0
+    if dragged is not None and dragged.again:
+        whole = torch.where(dragged.touched[:, None], dragged.clean, inversion.clean.to(dragged.clean)).to(x.device)
+        trajectory = trajectory_of(source or denoiser, whole, inversion.sigmas, on_step=before)
+        dragged = replace(dragged, trajectory=trajectory)
+        x = torch.where(dragged.touched[:, None].to(x.device), trajectory[0].to(x), x)
     attention = _SourceAttention(source or denoiser, inversion, settings, x.device, dragged)
     kept = Kept(inversion, dragged, free, settings.hold_element, settings.hold_rest, x.device, painted)
     sigmas = inversion.sigmas.tolist()
@@ -156,7 +165,7 @@ class _SourceAttention:
         dragged: DraggedLatent | None = None,
     ):
         self._denoiser, self._inversion, self._device = denoiser, inversion, device
-        self._mode = settings.source_attention
+        self._mode, self._queries = settings.source_attention, settings.source_queries
         self._followed = None
         if self._mode == "follow":
             self._mode = "replace"
@@ -178,7 +187,7 @@ class _SourceAttention:
             self._denoiser.denoise(inversion.trajectory[step].to(self._device), float(inversion.sigmas[step]), recorder)
             stored = recorder.kept
         if self._followed is not None:
-            return FollowingInjector(stored, self._followed)
+            return FollowingInjector(stored, self._followed, self._queries * (1 - step / inversion.steps))
         return TokenInjector(stored, self._mode)
 
 

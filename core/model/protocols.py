@@ -34,6 +34,13 @@ class AttentionHooks(Protocol):
             (batch, M, channels) from which keys and values are to be projected instead, or None to leave them.
         """
 
+    def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> torch.Tensor | None:
+        """Of the same input, asked after ``tokens``.
+
+        Returns:
+            (batch, N, channels) from which queries are to be projected instead, or None to leave them.
+        """
+
     def projections(self, layer: Layer, query: torch.Tensor, key: torch.Tensor, rows: slice | None) -> None:
         """Projected queries (batch, N, heads * d) and keys (batch, M, heads * d), before the softmax."""
 

@@ -26,7 +26,7 @@ from .splat import splat
 
 Falloff = Literal["rigid", "correlation"]
 Motion = Literal["auto", "move", "reshape", "paper", "apart"]
-Start = Literal["latents", "pixels"]
+Start = Literal["latents", "pixels", "inverted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,9 @@ class MoveSettings:
         perspective: the size of what a single handle moves follows the drag, smaller up and larger down the picture.
         transition: cells round where it leaves and arrives that sampling may change, too.
         start: what is moved, the inverted "latents", or the picture's "pixels", which are then encoded: a valid latent
-            at ways of any length, where moved latents lie between cells. Without a picture and an autoencoder, latents.
+            at ways of any length, where moved latents lie between cells. "inverted": the same, inverted again, so that
+            its noise is its own; as many evaluations more as there are steps. Without a picture and an autoencoder,
+            latents.
     """
 
     falloff: Falloff = "rigid"

@@ -276,6 +276,7 @@ def test_colours_are_those_of_the_nodes_pictures(page: Page):
 def test_a_mask_becomes_see_through_where_it_is_black(page: Page):
     body = "return [...m.tint(new Uint8ClampedArray([0, 0, 0, 255, 255, 255, 255, 255]), 'mask')]"
     assert run(page, "tint", body) == [0, 200, 255, 0, 0, 200, 255, 255]
+    assert run(page, "tint", body.replace("mask", "light")) == [255, 190, 0, 0, 255, 190, 0, 255]
 
 
 def test_a_language_may_lack_words_and_be_left_again(page: Page):

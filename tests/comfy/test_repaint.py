@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from scripts.client import PromptError
 from tests.comfy.graphs import INPAINTING_CHECKPOINT, STEPS, STRENGTH, build_chain, build_edit, points_json
@@ -56,7 +60,7 @@ def corner(g, size: int = 64):
     return g.add("MaskComposite", destination=black[0], source=white[0], x=40, y=48, operation="add")[0]
 
 
-def test_a_mask_says_where_the_light_may_change_and_another_tells_where_it_did(client, g, scene, pixels):
+def test_a_mask_says_where_the_light_may_change_and_another_tells_where_it_did(client, g, scene, pixels, messages):
     mask, lit = square_mask(g, 64, 64)[0], corner(g)
     more = {"light": 0.8, "light_mask": lit}
     edit = build_edit(g, scene(), RIGHT, mask=mask, **HELD, **more)
@@ -73,6 +77,15 @@ def test_a_mask_says_where_the_light_may_change_and_another_tells_where_it_did(c
     changed = abs(picture - before).max(-1) > 0
     assert changed[48:, 40:].any() and not changed[:44].any() and not changed[:, :36].any()
     assert (light[..., 0] > 0)[changed].all() and not light[:44].any()
+    # The point picker is told, by the nodes that know, where there is something to tell.
+    shown = {}
+    for message in messages.of("executed"):
+        shown.setdefault(message["display_node"], {}).update(message["output"] or {})
+    for node in (edit.edit, chain.composite):
+        (reference,) = shown[node.id]["attentiondrag_light"]
+        picked = np.asarray(Image.open(io.BytesIO(client.file(reference))).convert("L"))
+        assert abs(picked.astype(int) - light[..., 0]).max() <= 1
+    assert "attentiondrag_light" not in shown[plain.edit.id]
 
 
 def test_a_light_mask_of_another_size_is_told_before_anything_runs(client, g, scene):

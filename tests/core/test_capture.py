@@ -247,6 +247,9 @@ def test_together_asks_each_and_takes_the_first_change():
             self.asked += 1
             return self.change
 
+        def queries(self, layer, tokens, rows):
+            return None if self.change is None else -self.change
+
         def projections(self, layer, query, key, rows):
             self.projected += 1
 
@@ -259,6 +262,8 @@ def test_together_asks_each_and_takes_the_first_change():
     assert [hook.projected for hook in (first, second, third)] == [1, 0, 1]
     assert [hook.asked for hook in (first, second, third)] == [1, 1, 1]
     assert Together(first).tokens(layer, tensor, None) is None
+    assert torch.equal(both.queries(layer, tensor, None), -tensor - 1)
+    assert Together(first).queries(layer, tensor, None) is None
 
 
 def test_an_inversions_finer_grids_are_pooled_and_none_is_left_out(monkeypatch):

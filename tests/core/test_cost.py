@@ -77,6 +77,8 @@ def test_the_plan_reads_well():
         "kept; keeps 364 MB (attention maps 64 MB, keys and values of 3 of 20 steps 300 MB (cpu))"
     )
     assert "again" not in str(cost_of(replace(footprint, kept_steps=20), 20))
+    twice = cost_of(replace(footprint, kept_steps=20), 20, again=True)
+    assert "20 to invert what was moved" in str(twice) and twice.total == 20 + 5 + 20
     assert "no keys and values (recompute)" in str(cost_of(Footprint(1, 0, "recompute"), 20))
 
 

@@ -31,8 +31,8 @@ def noisy(batch: int = 1, size: tuple[int, int] = ODD, sigma: float = 3.0, seed:
 class Watch:
     """Hooks that note what they are called with, and answer with ``change``."""
 
-    def __init__(self, change=None, projections: bool = True):
-        self.change, self.wants = change, projections
+    def __init__(self, change=None, projections: bool = True, ask=None):
+        self.change, self.wants, self.ask = change, projections, ask
         self.seen, self.projected = [], {}
 
     def wants_projections(self, layer):
@@ -41,6 +41,9 @@ class Watch:
     def tokens(self, layer, tokens, rows):
         self.seen.append((layer, tokens.clone(), rows))
         return None if self.change is None else self.change(layer, tokens)
+
+    def queries(self, layer, tokens, rows):
+        return None if self.ask is None else self.ask(layer, tokens)
 
     def projections(self, layer, query, key, rows):
         self.projected[layer.name] = (query.clone(), key.clone())
@@ -155,6 +158,38 @@ class TestEveryFamily:
         injected = model.denoise(x, 3.0, Watch(lambda layer, tokens: theirs[layer.name]))
         torch.testing.assert_close(injected, expected, rtol=1e-4, atol=1e-4)
         assert not torch.allclose(injected, model.denoise(x, 3.0), atol=1e-2)
+
+    def test_other_tokens_ask_of_the_own_keys_and_values(self, kind):
+        model = denoiser(kind)
+        x = noisy()
+        other = Watch(projections=False)
+        model.denoise(noisy(seed=7), 3.0, other)
+        theirs = {layer.name: tokens for layer, tokens, _ in other.seen}
+
+        class Ask(AttnProcessor):
+            def __init__(self, tokens):
+                self.tokens = tokens
+
+            def __call__(self, attn, hidden_states, *args, **kwargs):
+                query = attn.head_to_batch_dim(attn.to_q(self.tokens))
+                key, value = (attn.head_to_batch_dim(f(hidden_states)) for f in (attn.to_k, attn.to_v))
+                mixed = attn.batch_to_head_dim(attn.get_attention_scores(query, key) @ value)
+                return attn.to_out[0](mixed)
+
+        before = model._unet.attn_processors
+        mine = dict(before)
+        for attention in model._attentions:
+            name = next(n for n, m in model._unet.named_modules() if m is attention.module)
+            mine[f"{name}.processor"] = Ask(theirs[attention.layer.name])
+        model._unet.set_attn_processor(mine)
+        expected = model.denoise(x, 3.0)
+        model._unet.set_attn_processor(before)
+        asked = model.denoise(x, 3.0, Watch(ask=lambda layer, tokens: theirs[layer.name]))
+        torch.testing.assert_close(asked, expected, rtol=1e-4, atol=1e-4)
+        assert not torch.allclose(asked, model.denoise(x, 3.0), atol=1e-2)
+        model._unet.fuse_qkv_projections()
+        fused = model.denoise(x, 3.0, Watch(ask=lambda layer, tokens: theirs[layer.name]))
+        torch.testing.assert_close(fused, expected, rtol=1e-4, atol=1e-4)
 
     @pytest.mark.parametrize("wanted", [False, True])
     def test_fused_projections_give_the_same(self, kind, wanted):

@@ -364,6 +364,42 @@ def test_without_an_autoencoder_the_inverted_latent_is_moved_all_the_same():
         assert torch.equal(one.at(inversion, 0), other.at(inversion, 0))
 
 
+def test_what_was_moved_is_inverted_again_where_asked():
+    """Freed of everything, its own inversion leads back to it; the noise that was moved does not."""
+    image, host, points = picture(), toy_unet.host(), by_pixels(11, 0)
+    loose = SampleSettings(source_attention="off", hold_element=0.0, hold_rest=0.0)
+    away, calls = {}, {}
+    for start in ("pixels", "inverted"):
+        settings = dataclasses.replace(FEW, move=MoveSettings(start=start), sample=loose, refinements=2)
+        result = edit(host, image, points, settings, square())
+        seen = []
+        latent = stations.sample(
+            host, result.inversion, result.dragged, settings, on_step=lambda done, *_: seen.append(done)
+        )
+        clean, touched = result.dragged.clean, result.dragged.touched[:, None].expand_as(latent)
+        assert torch.equal(latent[~touched], result.inversion.clean[~touched])
+        away[start], calls[start] = float((latent - clean)[touched].square().mean()), len(seen)
+        assert result.dragged.again == (start == "inverted") and result.dragged.trajectory is None
+    assert away["inverted"] < 0.2 * away["pixels"]
+    assert calls["inverted"] == 2 * calls["pixels"] == 2 * result.inversion.steps
+
+
+def test_pictures_with_drags_of_their_own_are_inverted_again_as_each_alone():
+    image, host = picture(2), toy_unet.host()
+    each = (by_pixels(11, 0), by_pixels(0, 16))
+    settings = dataclasses.replace(SMOOTH, move=MoveSettings(start="inverted"))
+    both = edit(host, image, dataclasses.replace(each[0], pictures=each), settings, square())
+    assert both.dragged.again
+    for at, points in enumerate(each):
+        alone = edit(host, image[at : at + 1], points, settings, square())
+        own = both.dragged.pictures[at]
+        assert torch.equal(own.clean, alone.dragged.clean)
+        shown = alone.shown > 0.99
+        assert torch.equal(both.shown[at : at + 1], alone.shown) and bool(shown.any())
+        if at == 0:
+            torch.testing.assert_close(both.image[:1], alone.image, atol=2e-3, rtol=0)
+
+
 def test_a_given_mask_is_softened_where_asked_and_nowhere_else():
     image, host, grid = picture(), toy_unet.host(), Grid.padded(75, 90)
     inversion = stations.invert(host, host.encode(grid.pad_image(image)), FEW)

@@ -96,3 +96,43 @@ def test_without_a_known_drag_it_replaces():
     assert torch.equal(
         sample(ToyUNet(), inversion, x, None, None, FOLLOW), sample(ToyUNet(), inversion, x, None, None, replaced)
     )
+
+
+def test_what_arrived_asks_as_its_source_as_far_as_they_match():
+    """Cell by cell, by the formula: own + gate max(0, cos(own, source's)) (source's - own)."""
+    inversion = inverted()
+    followed = Followed(moved(inversion, (7.0, 4.0), 0).movement, torch.device("cpu"))
+    source, own = normal(1, 80, 16), normal(1, 80, 16, seed=1)
+    # One cell asks as its source already, one the other way round.
+    planes = own.unflatten(1, SIZE)
+    planes[:, 3, 6], planes[:, 4, 7] = source.unflatten(1, SIZE)[:, 2, 1], -source.unflatten(1, SIZE)[:, 3, 2]
+    got = followed.queries(source, own, SIZE, 0.6).unflatten(1, SIZE)
+    source, own = source.unflatten(1, SIZE), own.unflatten(1, SIZE)
+    for y in range(8):
+        for x in range(10):
+            expected = own[0, y, x]
+            if 3 <= y < 5 and 6 <= x < 8:
+                theirs = source[0, y - 1, x - 5]
+                match = float(expected @ theirs / expected.norm() / theirs.norm())
+                expected = expected + 0.6 * max(0.0, match) * (theirs - expected)
+            torch.testing.assert_close(got[0, y, x], expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(got[0, 4, 7], own[0, 4, 7])
+
+
+def test_the_gate_falls_to_nothing_and_shut_it_changes_nothing():
+    inversion = inverted()
+    dragged, layer = moved(inversion, (7.0, 4.0)), LAYERS[0].name
+    gated = SampleSettings(source_attention="follow", hold_element=0.0, hold_rest=0.0, source_queries=1.0)
+    spy = Spy(ToyUNet())
+    opened = sample(spy, inversion, dragged.at(inversion, 0), dragged, None, gated)
+    for index, call in enumerate(spy.calls):
+        captured = inversion.tokens[index][layer].float().unflatten(1, SIZE)[:, 2:4, 1:3]
+        own, asked = (call[name][layer].unflatten(1, SIZE) for name in ("tokens", "asked"))
+        torch.testing.assert_close(asked[:, :3], own[:, :3])
+        own, asked = own[:, 3:5, 6:8], asked[:, 3:5, 6:8]
+        match = torch.cosine_similarity(own, captured, -1).clamp_min(0)[..., None]
+        torch.testing.assert_close(asked, own + (1 - index / 4) * match * (captured - own), atol=1e-4, rtol=0)
+    spy = Spy(ToyUNet())
+    shut = sample(spy, inversion, dragged.at(inversion, 0), dragged, None, FOLLOW)
+    assert all(torch.equal(call["asked"][layer], call["tokens"][layer]) for call in spy.calls)
+    assert not torch.equal(opened, shut)

@@ -300,6 +300,9 @@ class Skipping(ToyUNet):
             def tokens(self, layer, tokens, rows):
                 return None if layer.name == "up.1" else hooks.tokens(layer, tokens, rows)
 
+            def queries(self, *args):
+                return hooks.queries(*args)
+
             def projections(self, *args):
                 hooks.projections(*args)
 

@@ -12,7 +12,7 @@ from core.attention.plan import Footprint
 from core.diffusion.cost import cost_of
 from core.diffusion.dragged import DraggedLatent, apply
 from core.diffusion.repaint import Repainting, RepaintSettings, repaint, strengths, surroundings
-from core.diffusion.sampling import PAINTING, SampleSettings, sample
+from core.diffusion.sampling import BEFORE, SampleSettings, sample
 from core.errors import InputError
 from core.fill.background import FillSettings
 from core.hosts.direct import DirectHost
@@ -299,7 +299,7 @@ def test_painting_can_be_watched_and_stopped():
     start = dragged.at(source, 0)
     held = SampleSettings(hold_rest=1.0)
     sample(ToyUNet(), source, start, dragged, None, held, lambda *step: seen.append(step), repainting=painting)
-    assert [index for index, _, _ in seen] == [PAINTING] * painting.settings.evaluations + list(range(source.steps))
+    assert [index for index, _, _ in seen] == [BEFORE] * painting.settings.evaluations + list(range(source.steps))
 
     def stop(index, *_):
         raise KeyboardInterrupt

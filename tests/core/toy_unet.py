@@ -52,6 +52,8 @@ class SelfAttention(nn.Module):
         if hooks is not None:
             changed = hooks.tokens(self.layer, tokens, everything)
             source = tokens if changed is None else changed
+            asked = hooks.queries(self.layer, tokens, everything)
+            tokens = tokens if asked is None else asked
         query, key, value = self.to_q(tokens), self.to_k(source), self.to_v(source)
         if hooks is not None and hooks.wants_projections(self.layer):
             hooks.projections(self.layer, query, key, everything)
@@ -128,7 +130,7 @@ class Spy:
         self.calls: list[dict] = []
 
     def denoise(self, x: torch.Tensor, sigma: float, hooks=None) -> torch.Tensor:
-        call = {"sigma": sigma, "x": x.clone(), "hooks": hooks is not None, "tokens": {}, "read": {}}
+        call = {"sigma": sigma, "x": x.clone(), "hooks": hooks is not None, "tokens": {}, "read": {}, "asked": {}}
         call["projections"] = {}
         self.calls.append(call)
         return self.inner.denoise(x, sigma, _Noting(hooks, call))
@@ -145,6 +147,11 @@ class _Noting:
         self._call["tokens"][layer.name] = tokens.clone()
         changed = self._hooks.tokens(layer, tokens, rows) if self._hooks is not None else None
         self._call["read"][layer.name] = (tokens if changed is None else changed).clone()
+        return changed
+
+    def queries(self, layer, tokens, rows):
+        changed = self._hooks.queries(layer, tokens, rows) if self._hooks is not None else None
+        self._call["asked"][layer.name] = (tokens if changed is None else changed).clone()
         return changed
 
     def projections(self, layer, query, key, rows):

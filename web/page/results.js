@@ -1,4 +1,4 @@
-/** What runs have made of a node's drags: the mask, the heatmaps, and whether they still hold. */
+/** What runs have made of a node's drags: the mask, the heatmaps, the light, and whether they still hold. */
 
 import { allNodes, isFedBy, isLinked, locatorOf, nodeByExecutionId } from "./graph.js";
 import { newestOutputs } from "./history.js";
@@ -6,6 +6,7 @@ import { fileBehind, isFileRef, isSuperseded, viewQuery } from "./sources.js";
 
 const MASK_KEY = "attentiondrag_mask";
 const HEAT_KEY = "attentiondrag_heatmaps";
+const LIGHT_KEY = "attentiondrag_light";
 const WINDOW_KEY = "attentiondrag_window";
 const SETTINGS_KEY = "attentiondrag_settings";
 const SOURCE_KEY = "attentiondrag_source";
@@ -19,7 +20,7 @@ let serial = 0;
 export class Results {
   #node;
   #page;
-  #shown = { mask: null, heat: [], window: null, points: null, serial: 0, live: false };
+  #shown = { mask: null, heat: [], light: null, window: null, points: null, serial: 0, live: false };
   /** The node whose mask is shown, and the run that it is of; null for one of before the page was loaded. */
   #maker = { node: null, run: null };
   /** What each node that made a mask was set to then. */
@@ -40,7 +41,7 @@ export class Results {
     this.#page = page;
   }
 
-  /** @returns {{mask: string|null, heat: string[], window: import("../picker/host.js").Window|null, points: string|null, serial: number, live: boolean, outdated: boolean}} */
+  /** @returns {{mask: string|null, heat: string[], light: string|null, window: import("../picker/host.js").Window|null, points: string|null, serial: number, live: boolean, outdated: boolean}} */
   get shown() {
     const superseded = isSuperseded(this.lastPicture, this.#node, this.#page.root());
     return { ...this.#shown, outdated: superseded || this.#isSetOtherwise() };
@@ -97,13 +98,17 @@ export class Results {
   #takeAll(made, run = null) {
     const root = this.#page.root();
     const masks = [];
+    const lights = [];
     let own = false;
     for (const [node, output] of made) {
       if (!node || !output) continue;
       if (node === this.#node) {
         this.#takeOwn(output, run);
         own = true;
-      } else if (output[WINDOW_KEY] && !output[MASK_KEY] && isFedBy(node, this.#node, root)) {
+        continue;
+      }
+      if (output[LIGHT_KEY] && isFedBy(node, this.#node, root)) lights.push(output);
+      if (output[WINDOW_KEY] && !output[MASK_KEY] && isFedBy(node, this.#node, root)) {
         this.#crops.set(node, boxOf(output));
       } else if (output[MASK_KEY] && isFedBy(node, this.#node, root)) {
         masks.push([node, output]);
@@ -114,23 +119,29 @@ export class Results {
     const leadsOn = ([node]) => masks.some(([other]) => other !== node && isFedBy(other, node, root));
     const last = masks.find((mask) => !leadsOn(mask));
     if (last) this.#takeMask(...last, run);
-    return own || masks.length > 0;
+    // The light is known last in a run, of the very mask that is shown.
+    for (const output of lights) this.#shown = { ...this.#shown, light: this.#urls(output[LIGHT_KEY])[0] ?? null, serial: (serial += 1) };
+    return own || masks.length > 0 || lights.length > 0;
   }
 
   #takeMask(node, output, run) {
     const { node: maker, run: itsRun } = this.#maker;
     // This run has already told of a mask further on, and tells of what was cached before it only now.
     if (run !== null && run === itsRun && maker !== node && isFedBy(maker, node, this.#page.root())) return;
-    const urls = (refs) => (Array.isArray(refs) ? refs : []).filter(isFileRef).map((ref) => this.#page.viewUrl(viewQuery(ref)));
     this.#maker = { node, run };
     this.#shown = {
       ...this.#shown,
-      mask: urls(output[MASK_KEY])[0] ?? null,
-      heat: urls(output[HEAT_KEY]),
+      mask: this.#urls(output[MASK_KEY])[0] ?? null,
+      heat: this.#urls(output[HEAT_KEY]),
+      light: null,
       window: this.#windowOf(node, output),
       serial: (serial += 1),
       live: run !== null,
     };
+  }
+
+  #urls(refs) {
+    return (Array.isArray(refs) ? refs : []).filter(isFileRef).map((ref) => this.#page.viewUrl(viewQuery(ref)));
   }
 
   /** The window that a node worked in: its own, or that of a Crop before it, which its mask then is of. */

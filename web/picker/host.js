@@ -35,6 +35,7 @@
  * @typedef {object} Outcome
  * @property {string|null} mask address of a picture, white where something moves
  * @property {string[]} heat addresses of the heatmaps, one a drag
+ * @property {string|null} [light] address of a picture, white where the light changed
  * @property {Window|null} [window] where it was edited; nothing for the whole picture
  * @property {string|null} points the stored text that was run; null where nobody knows
  * @property {number} serial another one: another outcome; 0 before the first

@@ -1,4 +1,4 @@
-/** What the last run made of the drags, over the picture: the mask, or the heatmap of the selected drag. */
+/** What the last run made of the drags, over the picture: the mask, the heatmap of the selected drag, or where light changed. */
 
 import { canonical } from "./stored.js";
 import { text } from "./text.js";
@@ -7,14 +7,14 @@ import { paint } from "./tint.js";
 export const START_OPACITY = 0.55;
 
 export class Overlay {
-  /** What is to be shown. @type {"none"|"mask"|"heat"} */
+  /** What is to be shown. @type {"none"|"mask"|"heat"|"light"} */
   kind = "none";
   #model;
   #stage;
   #notices;
   #url = null;
   /** @type {import("./host.js").Outcome} */
-  #outcome = { mask: null, heat: [], points: null, serial: 0, live: false, outdated: false };
+  #outcome = { mask: null, heat: [], light: null, points: null, serial: 0, live: false, outdated: false };
 
   /** @param {{model: object, stage: object, notices: object}} parts of the picker */
   constructor({ model, stage, notices }) {
@@ -26,7 +26,7 @@ export class Overlay {
 
   /** Which kinds there is something to show of. */
   get available() {
-    return { mask: Boolean(this.#outcome.mask), heat: this.#outcome.heat.length > 0 };
+    return { mask: Boolean(this.#outcome.mask), heat: this.#outcome.heat.length > 0, light: Boolean(this.#outcome.light) };
   }
 
   /** @param {number} value from 0 to 1 */
@@ -67,11 +67,11 @@ export class Overlay {
   }
 
   #wanted() {
-    const { mask, heat } = this.#outcome;
+    const { mask, heat, light } = this.#outcome;
     const { selection } = this.#model;
     const drag = selection && selection.end !== "click" ? selection.index : 0;
     const chosen = Math.min(drag, Math.max(0, heat.length - 1));
-    return { mask, heat: heat[chosen] ?? null, none: null }[this.kind] ?? null;
+    return { mask, heat: heat[chosen] ?? null, light, none: null }[this.kind] ?? null;
   }
 
   async #paint(url) {

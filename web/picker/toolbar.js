@@ -5,14 +5,14 @@ import { START_OPACITY } from "./overlay.js";
 import { text } from "./text.js";
 import { TOOLS } from "./tools.js";
 
-const OVERLAYS = ["none", "mask", "heat"];
+const OVERLAYS = ["none", "mask", "heat", "light"];
 const TOOL_WORDS = {
   drag: ["toolDrag", "toolDragHint"],
   anchor: ["toolAnchor", "toolAnchorHint"],
   add: ["kindAdd", "toolAddHint"],
   leave_out: ["kindLeaveOut", "toolLeaveOutHint"],
 };
-const LABELS = { none: "overlayNone", mask: "overlayMask", heat: "overlayHeat" };
+const LABELS = { none: "overlayNone", mask: "overlayMask", heat: "overlayHeat", light: "overlayLight" };
 
 export class Toolbar {
   /**
@@ -86,7 +86,8 @@ export class Toolbar {
       const kind = button.dataset.overlay;
       button.setAttribute("aria-pressed", String(kind === state.overlay));
       button.disabled = kind !== "none" && !state.available[kind];
-      button.title = button.disabled ? text("overlayMissing") : text("overlay");
+      const missing = kind === "light" ? "overlayLightMissing" : "overlayMissing";
+      button.title = text(button.disabled ? missing : "overlay");
     }
     this.opacity.hidden = state.overlay === "none";
   }

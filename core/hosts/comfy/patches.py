@@ -49,6 +49,8 @@ def _tokens_patch(hooks: AttentionHooks, keys: dict[BlockKey, Layer]) -> Callabl
             return n, context, value
         rows = _positive_rows(n.shape[0], extra_options)
         changed = hooks.tokens(layer, context, rows)
+        asked = hooks.queries(layer, n, rows)
+        n = n if asked is None else asked
         if changed is None:
             return n, context, value
         return n, changed, changed if value is context else hooks.tokens(layer, value, rows)

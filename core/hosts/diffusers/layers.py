@@ -129,6 +129,10 @@ class HookedProcessor:
     ) -> torch.Tensor:
         """As diffusers calls it; ``hidden_states`` (batch, N, channels) is the layer's normalised input."""
         changed = self._hooks.tokens(self._layer, hidden_states, self._rows)
+        asked = self._hooks.queries(self._layer, hidden_states, self._rows)
+        if asked is not None:
+            changed = hidden_states if changed is None else changed
+            hidden_states = asked
         wanted = self._hooks.wants_projections(self._layer)
         fused = bool(getattr(attn, "fused_projections", False))
         if changed is not None and fused:
