@@ -15,6 +15,7 @@ from torch import Tensor
 from tools.worlds.records import THINGS
 
 from .packs import Row
+from .render import whose_file
 
 STATES = ("air", "lean", "opened", "half hidden")
 
@@ -77,8 +78,12 @@ def photographic(folder: Path) -> list[Source]:
 def drawn(path: Path) -> list[Source]:
     """Scenes of ``python -m tools.demo_model.render``."""
     array = np.load(path, mmap_mode="r")
+    whose = np.load(whose_file(path), mmap_mode="r") if whose_file(path).exists() else None
     return [
-        Source(Row("drawn", f"{path.name}:{number}"), lambda number=number: torch.from_numpy(np.array(array[number])))
+        Source(
+            Row("drawn", f"{path.name}:{number}"), lambda number=number: torch.from_numpy(np.array(array[number])),
+            None if whose is None else lambda number=number: torch.from_numpy(np.array(whose[number])),
+        )  # fmt: skip
         for number in range(len(array))
     ]
 

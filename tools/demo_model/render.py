@@ -1,4 +1,7 @@
-"""Training scenes, rendered ahead into one memory-mapped array (N, size, size, 3) uint8."""
+"""Training scenes, rendered ahead into one memory-mapped array (N, size, size, 3) uint8.
+
+Beside it, ``OUT.whose.npy`` (N, size, size) uint8: which thing each pixel shows, 0 for none.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tools.scenes import backgrounds
-from tools.scenes.compose import Layer, add_shadow, jitter, random_shape, render, transform
+from tools.scenes.compose import Layer, add_shadow, coverage, jitter, random_shape, render, transform
 from tools.scenes.photos import load_photos
 
 _STATE: dict = {}
@@ -28,8 +31,15 @@ def random_background(rng: np.random.Generator, size: int, photos: list) -> np.n
     return image.astype(np.float32)
 
 
-def random_scene(rng: np.random.Generator, sprites: np.ndarray, sets: list[str], photos: list, size: int) -> np.ndarray:
-    """One scene with one to four objects, (size, size, 3) float32 in [0, 1]."""
+def whose_file(scenes: Path) -> Path:
+    """The file beside an array of scenes that says which thing each pixel shows."""
+    return scenes.with_suffix(".whose.npy")
+
+
+def random_scene(
+    rng: np.random.Generator, sprites: np.ndarray, sets: list[str], photos: list, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """One scene with one to four objects, (size, size, 3) float32 in [0, 1], and (size, size) uint8 whose each pixel is."""
     background = random_background(rng, size, photos)
     layers = []
     for _ in range(int(rng.choice([1, 2, 3, 4], p=[0.25, 0.35, 0.25, 0.15]))):
@@ -50,7 +60,10 @@ def random_scene(rng: np.random.Generator, sprites: np.ndarray, sets: list[str],
         if rng.random() < 0.25:
             add_shadow(rng, layer)
         layers.append(layer)
-    return render(background, layers)
+    whose = np.zeros((size, size), np.uint8)
+    for thing, layer in enumerate(layers, 1):
+        whose[coverage(layer, size) > 0.5] = thing
+    return render(background, layers), whose
 
 
 def _setup(sprites: str, split: str, size: int, seed: int, out: str) -> None:
@@ -59,13 +72,15 @@ def _setup(sprites: str, split: str, size: int, seed: int, out: str) -> None:
         sprites=np.load(folder / f"{split}.npy", mmap_mode="r"),
         sets=[row["set"] for row in json.loads((folder / f"{split}.json").read_text("utf-8"))],
         photos=load_photos(split), size=size, seed=seed, out=np.load(out, mmap_mode="r+"),
+        whose=np.load(whose_file(Path(out)), mmap_mode="r+"),
     )  # fmt: skip
 
 
 def _work(number: int) -> None:
     rng = np.random.default_rng([_STATE["seed"], number])
-    image = random_scene(rng, _STATE["sprites"], _STATE["sets"], _STATE["photos"], _STATE["size"])
+    image, whose = random_scene(rng, _STATE["sprites"], _STATE["sets"], _STATE["photos"], _STATE["size"])
     _STATE["out"][number] = np.rint(image * 255).astype(np.uint8)
+    _STATE["whose"][number] = whose
 
 
 def main() -> None:
@@ -80,6 +95,7 @@ def main() -> None:
     args = parser.parse_args()
     shape = (args.count, args.size, args.size, 3)
     np.lib.format.open_memmap(args.out, mode="w+", dtype=np.uint8, shape=shape)
+    np.lib.format.open_memmap(whose_file(Path(args.out)), mode="w+", dtype=np.uint8, shape=shape[:3])
     with Pool(args.workers, _setup, (args.sprites, args.split, args.size, args.seed, args.out)) as pool:
         for _ in pool.imap_unordered(_work, range(args.count), chunksize=64):
             pass

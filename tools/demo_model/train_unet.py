@@ -23,7 +23,7 @@ import torch.distributed as dist
 import torch.multiprocessing as multiprocessing
 from torch import Tensor, nn
 
-from . import balance, painter, running
+from . import balance, grouping, painter, running
 from .covers import covers
 from .grow import grown
 from .layout import LAYOUTS, Layout, layout_of
@@ -169,6 +169,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--validation-count", type=int, default=192)
     running.add_arguments(parser, until=500_000, batch=16, rate=4e-4, average=0.999)
     parser.add_argument("--min-snr", type=float, default=5.0, metavar="GAMMA", help="0 weighs all levels the same")
+    parser.add_argument("--grouping", type=float, default=0.0, metavar="WEIGHT",
+                        help="what attention is told of things (grouping) counts beside the noise")
     parser.add_argument("--shares", nargs="*", default=[], metavar="DOMAIN=SHARE", help="over those of balance.py")
     parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="small")
@@ -236,8 +238,10 @@ def train(rank: int, args: argparse.Namespace) -> None:
     progress, clock = running.Progress(args.out, "unet"), running.Clock(args.minutes)
     progress.resume(network, average, optimiser)
     shown = torch.compile(network) if args.compile else network
+    looking = grouping.Looking(network)
     parameters, count = list(network.parameters()), args.batch // args.workers
-    total, counted, mark = torch.zeros((), device=device), 0, (progress.samples, time.monotonic())
+    total, grouped = torch.zeros((), device=device), torch.zeros((), device=device)
+    counted, mark = 0, (progress.samples, time.monotonic())
     stop = progress.samples >= args.until
     while not stop:
         rate = progress.rate(args)
@@ -247,9 +251,14 @@ def train(rank: int, args: argparse.Namespace) -> None:
         noise = torch.randn(clean.shape, generator=generator, device=device)
         timestep = stratified_timesteps(count, generator)
         chance = running.generator_of(torch.device("cpu"), args.seed + 1, progress.step, rank)
-        with running.autocast(device, args.precision):
+        with running.autocast(device, args.precision), looking.listening(args.grouping > 0):
             losses = learned.losses(shown, clean, whose, timestep, noise, chance)
-        (losses * learned.weights(timestep)).mean().backward()
+        loss = (losses * learned.weights(timestep)).mean()
+        if args.grouping > 0:
+            told = grouping.told(looking, whose, timestep, chance)
+            loss = loss + args.grouping * told.mean()
+            grouped = grouped + told.detach().mean()
+        loss.backward()
         # The first worker's clock is everybody's.
         over = average_over_workers(parameters, [float(clock.over) if rank == 0 else 0.0])[0]
         nn.utils.clip_grad_norm_(parameters, 1.0)
@@ -266,7 +275,9 @@ def train(rank: int, args: argparse.Namespace) -> None:
             row = {"seconds": round(progress.seconds + clock.seconds), "rate": rate,
                    "samples_a_second": round((mark[0] - before) / (mark[1] - then), 2),
                    "train_loss": total.item() / counted}  # fmt: skip
-            total, counted = torch.zeros((), device=device), 0
+            if args.grouping > 0:
+                row["grouping"] = grouped.item() / counted
+            total, grouped, counted = torch.zeros_like(total), torch.zeros_like(total), 0
             if stop or clock.due("validation", args.validate_every):
                 with running.autocast(device, args.precision):
                     row["validation_loss"] = validation_loss(average, held, learned)
