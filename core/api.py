@@ -231,7 +231,8 @@ def cost(
     cells = Grid.padded(*size).latent_size
     footprint = plan_footprint(settings.capture, layers, pixels.shape[0], cells, steps)
     again = settings.move.start == "inverted"
-    told = cost_of(footprint, steps, settings.refinements, settings.sample, painter is not None, settings.repaint, again)
+    paints = painter is not None
+    told = cost_of(footprint, steps, settings.refinements, settings.sample, paints, settings.repaint, again)
     return replace(told, inversion=told.inversion + looks)
 
 

@@ -156,7 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--start", choices=choices(Start), default=default.move.start,
-        help="what is moved: the inverted latents, or pixels, encoded or encoded and inverted again, default: %(default)s",
+        help="what is moved: inverted latents, or pixels, encoded or encoded and inverted again, default: %(default)s",
     )
     parser.add_argument(
         "--source-attention", "--consistency", choices=choices(SourceAttention),

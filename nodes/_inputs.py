@@ -332,8 +332,8 @@ def asking_input() -> io.Input:
         "consistency_queries",
         DEFAULTS.sample.source_queries,
         optional=True,
-        tooltip="With consistency 'follow': how far what arrived asks as its original did, too, as long as the two still "
-        "match; less with every step. For a low preserve: it arrives more as itself.",
+        tooltip="With consistency 'follow': how far what arrived asks as its original did, too, as long as the two "
+        "still match; less with every step. For a low preserve: it arrives more as itself.",
     )
 
 

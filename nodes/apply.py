@@ -100,7 +100,8 @@ class AttentionDragApply(io.ComfyNode):
                     default=DEFAULTS.move.start,
                     optional=True,
                     tooltip="What is moved: the inverted latents, or, with image and VAE linked, the picture's pixels, "
-                    "which are then encoded; 'inverted' inverts that again before sampling, in as many evaluations more.",
+                    "which are then encoded; 'inverted' inverts that again before sampling, in as many evaluations "
+                    "more.",
                 ),
                 io.Float.Input(
                     "tau",

@@ -20,10 +20,10 @@ from ..core.space.grid import Grid
 from ._common import CATEGORY, DRAG_KEY, InversionType, carried_drag, names_itself, on_intermediate, show_text
 from ._inputs import (
     DEFAULTS,
+    asking_input,
     cfg_input,
     check_cfg,
     chosen_schedule,
-    asking_input,
     consistency_inputs,
     hold_input,
     light_mask_input,

@@ -30,7 +30,7 @@ class DraggedLatent:
         plain: (B, H, W, 3) like ``detail``, the decoded ``clean``.
         painted: (B, h, w) strength of the noise that the model painted each cell of ``clean`` from (``repaint``); None
             where it painted nothing.
-        again: ``clean`` is to be inverted before it is sampled (``sampling``), since no noise that was moved is its own.
+        again: ``clean`` is to be inverted before it is sampled (``sampling``): noise that was moved is not its own.
         trajectory: (n + 1, B, C, h, w) of that inversion, as ``Inversion.trajectory``; None before it.
         pictures: where every picture has drags of its own, the dragged latent of each; () where all are dragged alike.
     """

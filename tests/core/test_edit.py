@@ -374,7 +374,7 @@ def test_what_was_moved_is_inverted_again_where_asked():
         result = edit(host, image, points, settings, square())
         seen = []
         latent = stations.sample(
-            host, result.inversion, result.dragged, settings, on_step=lambda done, *_: seen.append(done)
+            host, result.inversion, result.dragged, settings, on_step=lambda done, *_, seen=seen: seen.append(done)
         )
         clean, touched = result.dragged.clean, result.dragged.touched[:, None].expand_as(latent)
         assert torch.equal(latent[~touched], result.inversion.clean[~touched])

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
-from .network import Network, SelfAttention
+from .network import SelfAttention
 
 QUERIES = 48
 """Tokens of each picture that are asked where they look."""
@@ -72,7 +72,7 @@ def shares(whose: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def asked(shares_of: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """(B, count) long: tokens that are mostly one thing's, any thing as likely as another, one in four of the ground."""
+    """(B, count) long: tokens that are mostly one thing's, each as likely, one in four of the ground."""
     most, kind = shares_of.max(-1)
     sizes = torch.zeros_like(shares_of).scatter_(2, kind[..., None], (most > 0.6).float()[..., None]).sum(1)
     per_kind = (sizes > 0).float()

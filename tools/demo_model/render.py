@@ -39,7 +39,7 @@ def whose_file(scenes: Path) -> Path:
 def random_scene(
     rng: np.random.Generator, sprites: np.ndarray, sets: list[str], photos: list, size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One scene with one to four objects, (size, size, 3) float32 in [0, 1], and (size, size) uint8 whose each pixel is."""
+    """One scene with one to four objects, (size, size, 3) float32 in [0, 1]; and (size, size) uint8, whose each is."""
     background = random_background(rng, size, photos)
     layers = []
     for _ in range(int(rng.choice([1, 2, 3, 4], p=[0.25, 0.35, 0.25, 0.15]))):
