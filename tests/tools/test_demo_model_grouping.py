@@ -143,6 +143,18 @@ def test_it_is_learned_beside_the_noise(folder: Path) -> None:
     assert "grouping" not in (folder / "not" / "unet.jsonl").read_text()
 
 
+@given(share=st.floats(0.05, 0.95))
+@settings(max_examples=30, deadline=None)
+def test_a_share_of_the_samples_lies_where_it_is_told_and_each_part_evenly(share: float) -> None:
+    steps = train_unet.favoured(torch.arange(1000), share)
+    assert float((steps < grouping.LATEST).float().mean()) == pytest.approx(share, abs=0.01)
+    assert bool((steps.diff() >= 0).all()) and 0 <= int(steps[0]) and int(steps[-1]) <= 999
+    for low, high, part in ((0, grouping.LATEST, share), (grouping.LATEST, 1000, 1 - share)):
+        middle = ((steps >= low) & (steps < (low + high) / 2)).float().mean()
+        assert float(middle) == pytest.approx(part / 2, abs=0.02)
+    assert torch.equal(train_unet.favoured(steps, None), steps)
+
+
 def test_drawn_scenes_say_whose_each_pixel_is_where_that_was_written(tmp_path: Path) -> None:
     pictures = np.zeros((2, 16, 16, 3), np.uint8)
     np.save(tmp_path / "drawn.npy", pictures)

@@ -43,6 +43,15 @@ def stratified_timesteps(count: int, generator: torch.Generator) -> Tensor:
     return (slots / count * TIMESTEPS).long()[torch.randperm(count, generator=generator, device=device)]
 
 
+def favoured(timestep: Tensor, share: float | None) -> Tensor:
+    """Timesteps of 0..999, drawn evenly, so that ``share`` of them lies where attention is told (``grouping``)."""
+    if share is None:
+        return timestep
+    place, edge = timestep / TIMESTEPS, grouping.LATEST
+    late = edge + (place - share) / max(1 - share, 1e-6) * (TIMESTEPS - edge)
+    return torch.where(place < share, place / max(share, 1e-6) * edge, late).long().clamp(0, TIMESTEPS - 1)
+
+
 def loss_per_image(unet: nn.Module, clean: Tensor, timestep: Tensor, noise: Tensor, alphas: Tensor) -> Tensor:
     """Mean squared error (B,) of the predicted noise, float32."""
     alpha = alphas[timestep][:, None, None, None]
@@ -171,6 +180,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--min-snr", type=float, default=5.0, metavar="GAMMA", help="0 weighs all levels the same")
     parser.add_argument("--grouping", type=float, default=0.0, metavar="WEIGHT",
                         help="what attention is told of things (grouping) counts beside the noise")
+    parser.add_argument("--told", type=float, metavar="SHARE", help="share of the samples in whose noise it is told any")
     parser.add_argument("--shares", nargs="*", default=[], metavar="DOMAIN=SHARE", help="over those of balance.py")
     parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="small")
@@ -249,7 +259,7 @@ def train(rank: int, args: argparse.Namespace) -> None:
         generator = running.generator_of(device, args.seed, progress.step, rank)
         clean, whose = data.batch(count, generator)
         noise = torch.randn(clean.shape, generator=generator, device=device)
-        timestep = stratified_timesteps(count, generator)
+        timestep = favoured(stratified_timesteps(count, generator), args.told)
         chance = running.generator_of(torch.device("cpu"), args.seed + 1, progress.step, rank)
         with running.autocast(device, args.precision), looking.listening(args.grouping > 0):
             losses = learned.losses(shown, clean, whose, timestep, noise, chance)
