@@ -180,7 +180,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--min-snr", type=float, default=5.0, metavar="GAMMA", help="0 weighs all levels the same")
     parser.add_argument("--grouping", type=float, default=0.0, metavar="WEIGHT",
                         help="what attention is told of things (grouping) counts beside the noise")
-    parser.add_argument("--told", type=float, metavar="SHARE", help="share of the samples in whose noise it is told any")
+    parser.add_argument("--told", type=float, metavar="SHARE", help="share of the samples at levels where it is told")
     parser.add_argument("--shares", nargs="*", default=[], metavar="DOMAIN=SHARE", help="over those of balance.py")
     parser.add_argument("--optimiser", choices=tuple(OPTIMISERS), default="adamw")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="small")
