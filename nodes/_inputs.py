@@ -11,7 +11,7 @@ from ..core.diffusion.repaint import RepaintSettings
 from ..core.errors import InputError
 from ..core.families import AUTOMATIC_STEPS, SD1, Schedule, ScheduleChoice, chosen
 from ..core.hosts.comfy.family import family
-from ..core.motion.field import Motion
+from ..core.motion.field import Motion, Start
 from ..core.options import choices
 from ..core.presets import Preset
 from ..core.region.found import Rule
@@ -284,6 +284,19 @@ def repaint_inputs() -> list[io.Input]:
             "source's own, bit for bit.",
         ),
     ]
+
+
+def start_input() -> io.Input:
+    """start; optional: it is younger than saved workflows."""
+    return io.Combo.Input(
+        "start",
+        options=choices(Start),
+        default=DEFAULTS.move.start,
+        optional=True,
+        tooltip="What is moved: the inverted latents, or, with image and VAE, the picture's pixels, which are then "
+        "encoded. 'inverted' inverts that again before it is sampled, in as many evaluations more: with a low preserve "
+        "the model may then adapt what turns, stretches or opens.",
+    )
 
 
 def light_mask_input() -> io.Input:

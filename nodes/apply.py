@@ -8,7 +8,7 @@ from ..core import edit as stations
 from ..core.attention.correlation import CorrelationSettings
 from ..core.fill.background import Fill, FillSettings
 from ..core.hosts.comfy.host import ComfyHost
-from ..core.motion.field import Falloff, MoveSettings, Start
+from ..core.motion.field import Falloff, MoveSettings
 from ..core.options import choices
 from ..core.pixels.revealed import revealed_mask, seam_mask
 from ..core.region.found import ElementSettings
@@ -33,6 +33,7 @@ from ._inputs import (
     mask_outputs,
     motion_inputs,
     seed_input,
+    start_input,
     tau_setting,
 )
 from ._schema import node_schema
@@ -94,15 +95,7 @@ class AttentionDragApply(io.ComfyNode):
                 *correlation_inputs(),
                 *motion_inputs(),
                 clean_plate_input(),
-                io.Combo.Input(
-                    "start",
-                    options=choices(Start),
-                    default=DEFAULTS.move.start,
-                    optional=True,
-                    tooltip="What is moved: the inverted latents, or, with image and VAE linked, the picture's pixels, "
-                    "which are then encoded; 'inverted' inverts that again before sampling, in as many evaluations "
-                    "more.",
-                ),
+                start_input(),
                 io.Float.Input(
                     "tau",
                     default=AUTOMATIC,

@@ -63,7 +63,7 @@ class AttentionDragEdit(io.ComfyNode):
             advanced=(
                 *("steps", "tau", "grow", "preserve", "hold", "cfg"),
                 *("keep_pixels", "keep_element", "motion", "perspective", "schedule", "rule", "window"),
-                *("paint", "light", "light_extent"),
+                *("paint", "light", "light_extent", "start"),
             ),
         )
 
@@ -91,6 +91,7 @@ class AttentionDragEdit(io.ComfyNode):
 WIDGETS = {
     "element.rule": "rule",
     "move.motion": "motion",
+    "move.start": "start",
     "sample.hold_element": "preserve",
     "sample.hold_rest": "hold",
     "source_background": "keep_pixels",

@@ -58,6 +58,7 @@ from ._inputs import (
     schedule_input,
     schedule_inputs,
     seed_input,
+    start_input,
     tau_setting,
 )
 from ._schema import node_schema
@@ -114,6 +115,7 @@ def edit_inputs() -> list[io.Input]:
         window_input(),
         *repaint_inputs(),
         light_mask_input(),
+        start_input(),
     ]
 
 
@@ -133,7 +135,7 @@ def edit_settings(model=None, **given: Any) -> EditSettings:
         strength=at["strength"],
         capture=at.get("capture") or CapturePlan(),
         element=ElementSettings(tau=tau_setting(at["tau"]), grow=at["grow"], rule=at["rule"]),
-        move=MoveSettings(motion=at["motion"], perspective=at["perspective"]),
+        move=MoveSettings(motion=at["motion"], perspective=at["perspective"], start=at["start"]),
         seed=at["seed"],
         sample=SampleSettings(hold_element=at["preserve"], hold_rest=at["hold"]),
         source_background=at["keep_pixels"],
@@ -268,7 +270,7 @@ class AttentionDragEditMove(io.ComfyNode):
     STAGE = "move"
     TAKES = (
         *("model", "vae", "image", "points", "steps", "strength", "seed", "tau", "grow", "mask", "motion"),
-        *("perspective", "rule", "clean_plate", "preset"),
+        *("perspective", "rule", "clean_plate", "preset", "start"),
     )
 
     @classmethod

@@ -21,14 +21,29 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a - b).norm() / b.norm())
 
 
+def test_what_was_moved_is_inverted_again_in_as_many_evaluations(client, g, scene, request):
+    seen = {}
+    for start in ("latents", "inverted"):
+        name = f"{request.node.name} {start}"
+        model = g.add("ProbeCountEvaluations", model=g.checkpoint()[0], name=name)
+        edit = build_edit(g, scene(), RIGHT, model=model[0], start=start, preserve=0.0, hold=0.0)
+        calls = g.add("ProbeCalls", after=edit.edit[0], name=name)
+        sums = g.add("ProbeChecksum", image=edit.edit[0])
+        outputs = client.run(g.graph).outputs
+        seen[start] = outputs[calls.id]["calls"][0], outputs[sums.id]["checksum"][0]
+    assert (seen["latents"][0], seen["inverted"][0]) == (2 * EVALUATIONS, 3 * EVALUATIONS)
+    assert seen["latents"][1] != seen["inverted"][1]
+
+
 @pytest.mark.parametrize(
     ("edit_inputs", "chain_inputs"),
     [
         ({}, {}),
         ({"seed": 5} | HELD, {"apply": {"seed": 5}, "sampler": HELD}),
         ({"tau": 0.3, "keep_element": False}, {"mask": {"tau": 0.3}, "composite": {"keep_element": False}}),
+        ({"start": "inverted"} | HELD, {"apply": {"start": "inverted"}, "sampler": HELD}),
     ],
-    ids=["defaults", "held", "found"],
+    ids=["defaults", "held", "found", "inverted"],
 )
 def test_chain_gives_what_the_edit_node_gives_bit_for_bit(client, g, scene, edit_inputs, chain_inputs):
     edit = build_edit(g, scene(), RIGHT, **edit_inputs)

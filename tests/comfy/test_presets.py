@@ -23,6 +23,7 @@ NODES = {
     "fill.space": [("apply", "image")],
     "sample.source_attention": [("sampler", "consistency")],
     "sample.source_attention_share": [("sampler", "consistency_share")],
+    "sample.source_queries": [("sampler", "consistency_queries")],
     "sample.hold_element": [("sampler", "preserve")],
     "sample.hold_rest": [("sampler", "hold")],
     "sample.hold_background": [("sampler", "region")],
