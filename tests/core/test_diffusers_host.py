@@ -49,6 +49,26 @@ class Watch:
         self.projected[layer.name] = (query.clone(), key.clone())
 
 
+def seen_by_another(model) -> dict[str, torch.Tensor]:
+    """By layer, the tokens of an evaluation of another latent."""
+    other = Watch(projections=False)
+    model.denoise(noisy(seed=7), 3.0, other)
+    return {layer.name: tokens for layer, tokens, _ in other.seen}
+
+
+def by_processors(model, x, processor, given: dict[str, torch.Tensor]) -> torch.Tensor:
+    """What an evaluation gives whose layers have diffusers' own kind of processor, each with its tokens."""
+    before = model._unet.attn_processors
+    mine = dict(before)
+    for attention in model._attentions:
+        name = next(n for n, m in model._unet.named_modules() if m is attention.module)
+        mine[f"{name}.processor"] = processor(given[attention.layer.name])
+    model._unet.set_attn_processor(mine)
+    result = model.denoise(x, 3.0)
+    model._unet.set_attn_processor(before)
+    return result
+
+
 def attention_probabilities(unet, run) -> list[torch.Tensor]:
     """Softmaxed scores (batch, heads, N, N) of every attn1 in order, by diffusers' own dense formula."""
     found = []
@@ -133,9 +153,7 @@ class TestEveryFamily:
     def test_other_tokens_become_keys_and_values(self, kind):
         model = denoiser(kind)
         x = noisy()
-        other = Watch(projections=False)
-        model.denoise(noisy(seed=7), 3.0, other)
-        theirs = {layer.name: tokens for layer, tokens, _ in other.seen}
+        theirs = seen_by_another(model)
 
         class Inject(AttnProcessor):
             def __init__(self, tokens):
@@ -147,14 +165,7 @@ class TestEveryFamily:
                 mixed = attn.batch_to_head_dim(attn.get_attention_scores(query, key) @ value)
                 return attn.to_out[0](mixed)
 
-        before = model._unet.attn_processors
-        mine = dict(before)
-        for attention in model._attentions:
-            name = next(n for n, m in model._unet.named_modules() if m is attention.module)
-            mine[f"{name}.processor"] = Inject(theirs[attention.layer.name])
-        model._unet.set_attn_processor(mine)
-        expected = model.denoise(x, 3.0)
-        model._unet.set_attn_processor(before)
+        expected = by_processors(model, x, Inject, theirs)
         injected = model.denoise(x, 3.0, Watch(lambda layer, tokens: theirs[layer.name]))
         torch.testing.assert_close(injected, expected, rtol=1e-4, atol=1e-4)
         assert not torch.allclose(injected, model.denoise(x, 3.0), atol=1e-2)
@@ -162,9 +173,7 @@ class TestEveryFamily:
     def test_other_tokens_ask_of_the_own_keys_and_values(self, kind):
         model = denoiser(kind)
         x = noisy()
-        other = Watch(projections=False)
-        model.denoise(noisy(seed=7), 3.0, other)
-        theirs = {layer.name: tokens for layer, tokens, _ in other.seen}
+        theirs = seen_by_another(model)
 
         class Ask(AttnProcessor):
             def __init__(self, tokens):
@@ -176,14 +185,7 @@ class TestEveryFamily:
                 mixed = attn.batch_to_head_dim(attn.get_attention_scores(query, key) @ value)
                 return attn.to_out[0](mixed)
 
-        before = model._unet.attn_processors
-        mine = dict(before)
-        for attention in model._attentions:
-            name = next(n for n, m in model._unet.named_modules() if m is attention.module)
-            mine[f"{name}.processor"] = Ask(theirs[attention.layer.name])
-        model._unet.set_attn_processor(mine)
-        expected = model.denoise(x, 3.0)
-        model._unet.set_attn_processor(before)
+        expected = by_processors(model, x, Ask, theirs)
         asked = model.denoise(x, 3.0, Watch(ask=lambda layer, tokens: theirs[layer.name]))
         torch.testing.assert_close(asked, expected, rtol=1e-4, atol=1e-4)
         assert not torch.allclose(asked, model.denoise(x, 3.0), atol=1e-2)

@@ -1,9 +1,9 @@
 """What the model's self-attention is told of things: a token of a thing looks at the whole of it and at little else.
 
-Stable Diffusion's self-attention groups objects without being told (DiffSeg, arXiv 2308.12469; M2N2, arXiv 2411.11706):
-it has seen two billion pictures. The demo model has seen a few thousand, and its loss falls as well by grain, so that
-things are told here. What is told is a mean over the heads and layers of one token grid, which is what is read of it;
-each head is free to look elsewhere.
+Stable Diffusion's self-attention groups objects without being told (DiffSeg, arXiv 2308.12469; M2N2, CVPR 2025): it
+has seen hundreds of millions of pictures. The demo model has seen a few thousand, and its loss falls as well by
+grain, so that things are told here. What is told is a mean over the heads and layers of one token grid, which is what
+is read of it; each head is free to look elsewhere.
 """
 
 from __future__ import annotations
