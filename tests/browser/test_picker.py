@@ -456,13 +456,18 @@ def test_mask_and_heatmap_of_the_selected_drag(bench):
     assert b.notice("stale") is None
     # Nothing says where light changed yet.
     light = b.page.get_by_role("button", name="Light", exact=True)
-    assert light.is_disabled() and "light above 0" in light.get_attribute("title")
+    assert not light.is_visible()
     lit = {**outcome, "light": picture_url(64, 48, (255, 255, 255)), "serial": 2}
     b.page.evaluate("(outcome) => { host.outcome = outcome }", lit)
     b.tick()
     light.click()
     b.page.wait_for_selector('.ad-overlay[data-showing="light"]')
     assert b.page.evaluate(colour.replace("0, 2)", "0, 3)")) == [255, 190, 0]
+    # The next run changed no light: what it did make is shown.
+    b.page.evaluate("(outcome) => { host.outcome = outcome }", {**outcome, "serial": 3})
+    b.page.wait_for_selector('.ad-overlay[data-showing="mask"]')
+    b.tick()
+    assert not light.is_visible()
     b.drag((0.25, 0.25), (0.4, 0.3))
     b.tick()
     assert "last run" in b.notice("stale")

@@ -13,6 +13,7 @@ export class Overlay {
   #stage;
   #notices;
   #url = null;
+  #painted = "none";
   /** @type {import("./host.js").Outcome} */
   #outcome = { mask: null, heat: [], light: null, points: null, serial: 0, live: false, outdated: false };
 
@@ -48,6 +49,7 @@ export class Overlay {
     this.#outcome = outcome;
     this.#stage.window = outcome.window ?? null;
     if (first && this.kind === "none") this.kind = "mask";
+    if (this.kind === "light" && !outcome.light) this.kind = outcome.mask ? "mask" : "none";
     return true;
   }
 
@@ -61,8 +63,10 @@ export class Overlay {
     const stale = url !== null && (moved || outdated);
     this.#notices.set("stale", stale ? { text: text("overlayStale") } : null);
     this.#stage.overlay.classList.toggle("ad-stale", stale);
-    if (url === this.#url) return;
+    // One picture may be tinted as either.
+    if (url === this.#url && this.kind === this.#painted) return;
     this.#url = url;
+    this.#painted = this.kind;
     this.#paint(url);
   }
 
@@ -89,7 +93,7 @@ export class Overlay {
       if (url === this.#url) canvas.hidden = true;
       return;
     }
-    if (url !== this.#url) return;
+    if (url !== this.#url || kind !== this.#painted) return;
     canvas.hidden = false;
     canvas.dataset.showing = kind;
     this.#stage.draw();

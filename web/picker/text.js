@@ -31,7 +31,6 @@ export const ENGLISH = Object.freeze({
   overlay: "What to show over the picture",
   overlayOpacity: "Opacity of the mask, heatmap or light",
   overlayMissing: "Link an AttentionDrag node that makes a mask and run once: the region that will move shows here.",
-  overlayLightMissing: "Where the light round the element changed shows here, after a run with light above 0.",
   overlayStale: "Mask and heatmap are from the last run; drags, clicks, picture or settings have changed since.",
   anchor: "anchor",
   dragLabel: "Drag {number}",

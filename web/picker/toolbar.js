@@ -86,8 +86,9 @@ export class Toolbar {
       const kind = button.dataset.overlay;
       button.setAttribute("aria-pressed", String(kind === state.overlay));
       button.disabled = kind !== "none" && !state.available[kind];
-      const missing = kind === "light" ? "overlayLightMissing" : "overlayMissing";
-      button.title = text(button.disabled ? missing : "overlay");
+      button.title = button.disabled ? text("overlayMissing") : text("overlay");
+      // Few edits change the light: for the others there is no button in the way.
+      button.hidden = kind === "light" && button.disabled;
     }
     this.opacity.hidden = state.overlay === "none";
   }
