@@ -368,6 +368,25 @@ def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: C
     assert pinned.page.locator('[data-notice="stale"]').count() == 0
 
 
+def test_where_light_changed_is_shown_and_mask_and_heatmap_with_it_after_a_reload(pinned: ComfyPage):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.45, 0.3), (0.6, 0.85))
+    edit = "app.graph.nodes.find((node) => node.type === 'AttentionDragEdit')"
+    pinned.page.evaluate(f"{edit}.widgets.find((one) => one.name === 'light').value = 0.8")
+    light = pinned.page.get_by_role("button", name="Light", exact=True)
+    pinned.run("[...document.querySelectorAll('[data-overlay=light]')].some((button) => !button.hidden)")
+    light.click()
+    pinned.page.wait_for_selector('.ad-overlay[data-showing="light"]')
+
+    pinned.wait_until_kept()
+    pinned.load()
+    pinned.wait_for_picture()
+    for name, kind in (("Mask", "mask"), ("Heatmap", "heat"), ("Light", "light")):
+        pinned.page.get_by_role("button", name=name, exact=True).click()
+        pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]')
+    assert pinned.page.locator('[data-notice="stale"]').count() == 0
+
+
 def test_a_node_cannot_be_made_too_small_to_use(pinned: ComfyPage):
     pinned.build("wide.png")
     corner = pinned.page.evaluate(
