@@ -322,7 +322,7 @@ def all_at_once(place: str = WHOLE, **given: Any) -> io.NodeOutput:
     element, heat, shown = shown_of(AttentionDragEditMove, found=found, **moving)
     picture, light = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
     masks = *revealed_and_seam(dragged), on_intermediate(light)
-    shown |= changed_light(AttentionDragEditSample, light) or {}
+    shown |= changed_light(AttentionDragEditSample, light)
     return io.NodeOutput(on_intermediate(picture), element, heat, *masks, ui=shown)
 
 

@@ -106,10 +106,13 @@ def heatmap(image, found: Found):
     return preview.overlay(image, values, found.element)
 
 
-def changed_light(cls: type[io.ComfyNode], light) -> dict | None:
-    """What the point picker shows of where light changed, (B, H, W), of the batch's first image; None for nowhere."""
+def changed_light(cls: type[io.ComfyNode], light) -> dict:
+    """What the point picker shows of where light changed, (B, H, W), of the batch's first image.
+
+    Where none did that is told, too: the picker would go on showing what an earlier run changed.
+    """
     if not bool((light[:1] > 0).any()):
-        return None
+        return {"attentiondrag_light": []}
     planes = light[:1, ..., None].cpu().float().expand(-1, -1, -1, 3)
     saved = ui.ImageSaveHelper.save_images(planes, "attentiondrag_light", io.FolderType.temp, cls, compress_level=1)
     return {"attentiondrag_light": saved}

@@ -18,20 +18,16 @@ class Together:
         return any(hook.wants_projections(layer) for hook in self._hooks)
 
     def tokens(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> torch.Tensor | None:
-        changed = None
-        for hook in self._hooks:
-            result = hook.tokens(layer, tokens, rows)
-            changed = result if changed is None else changed
-        return changed
+        return _first([hook.tokens(layer, tokens, rows) for hook in self._hooks])
 
     def queries(self, layer: Layer, tokens: torch.Tensor, rows: slice | None) -> torch.Tensor | None:
-        changed = None
-        for hook in self._hooks:
-            result = hook.queries(layer, tokens, rows)
-            changed = result if changed is None else changed
-        return changed
+        return _first([hook.queries(layer, tokens, rows) for hook in self._hooks])
 
     def projections(self, layer: Layer, query: torch.Tensor, key: torch.Tensor, rows: slice | None) -> None:
         for hook in self._hooks:
             if hook.wants_projections(layer):
                 hook.projections(layer, query, key, rows)
+
+
+def _first(changes: list[torch.Tensor | None]) -> torch.Tensor | None:
+    return next((change for change in changes if change is not None), None)

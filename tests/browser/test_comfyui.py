@@ -386,6 +386,13 @@ def test_where_light_changed_is_shown_and_mask_and_heatmap_with_it_after_a_reloa
         pinned.page.wait_for_selector(f'.ad-overlay[data-showing="{kind}"]')
     assert pinned.page.locator('[data-notice="stale"]').count() == 0
 
+    # The mask comes from the cache now, and only the light is told anew, or that there is none.
+    shown = "!document.querySelector('[data-overlay=light]').hidden"
+    for amount, told in ((0, f"!({shown})"), (0.6, shown)):
+        pinned.page.evaluate(f"{edit}.widgets.find((one) => one.name === 'light').value = {amount}")
+        pinned.run(told)
+        pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]')
+
 
 def test_a_node_cannot_be_made_too_small_to_use(pinned: ComfyPage):
     pinned.build("wide.png")

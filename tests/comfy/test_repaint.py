@@ -85,7 +85,7 @@ def test_a_mask_says_where_the_light_may_change_and_another_tells_where_it_did(c
         (reference,) = shown[node.id]["attentiondrag_light"]
         picked = np.asarray(Image.open(io.BytesIO(client.file(reference))).convert("L"))
         assert abs(picked.astype(int) - light[..., 0]).max() <= 1
-    assert "attentiondrag_light" not in shown[plain.edit.id]
+    assert shown[plain.edit.id]["attentiondrag_light"] == []
 
 
 def test_a_light_mask_of_another_size_is_told_before_anything_runs(client, g, scene):
