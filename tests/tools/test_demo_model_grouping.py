@@ -16,6 +16,7 @@ from torch import Tensor
 
 from core.attention.maps import MapRecorder
 from core.hosts.diffusers import DiffusersDenoiser
+from tests.tools.rooms import SIDE, room
 from tools.demo_model import gather, grouping, load_narrow, packs, train_unet
 from tools.demo_model.layout import LAYOUTS, SMALL, Layout
 from tools.demo_model.network import Network
@@ -23,16 +24,6 @@ from tools.demo_model.packs import Row
 from tools.demo_model.render import whose_file
 from tools.demo_model.weights import FOLDER, read_unet
 from tools.demo_model.write import SCHEDULER
-
-SIDE = 16
-
-
-def room(*boxes: tuple[int, int, int, int]) -> Tensor:
-    """(32, 32) uint8 with a thing in each (top, left, bottom, right) in cells."""
-    whose = torch.zeros(2 * SIDE, 2 * SIDE, dtype=torch.uint8)
-    for number, (top, left, bottom, right) in enumerate(boxes, 1):
-        whose[2 * top : 2 * bottom, 2 * left : 2 * right] = number
-    return whose
 
 
 class Said(grouping.Looking):

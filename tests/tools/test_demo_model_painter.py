@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tests.tools.rooms import SIDE, room
 from tools.demo_model import covers, packs, painter, train_unet, write
 from tools.demo_model.layout import LAYOUTS, SMALL, Layout
 from tools.demo_model.load import NarrowModel, load_painter
@@ -20,16 +21,6 @@ from tools.demo_model.network import Network, Output
 from tools.demo_model.packs import Row
 from tools.demo_model.schedule import alphas_cumprod
 from tools.demo_model.weights import FOLDER, UNET_FILE, read_painter, read_unet, shown_of, stand_in
-
-SIDE = 16
-
-
-def room(*boxes: tuple[int, int, int, int]) -> Tensor:
-    """(32, 32) uint8 with a thing in each (top, left, bottom, right) in cells."""
-    whose = torch.zeros(2 * SIDE, 2 * SIDE, dtype=torch.uint8)
-    for number, (top, left, bottom, right) in enumerate(boxes, 1):
-        whose[2 * top : 2 * bottom, 2 * left : 2 * right] = number
-    return whose
 
 
 def generator(seed: int) -> torch.Generator:

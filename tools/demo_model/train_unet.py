@@ -191,6 +191,8 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(given)
     if args.workers > 1 and running.device_of(args.device).type != "cpu":
         parser.error("--workers: only with --device cpu")
+    if args.compile and args.grouping > 0:
+        parser.error("--grouping: reads the attention of single layers, which --compile takes apart")
     if args.batch % args.workers:
         parser.error(f"--batch {args.batch} does not divide by --workers {args.workers}")
     return args
