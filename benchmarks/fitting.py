@@ -1,4 +1,4 @@
-"""Small fits by gradient descent, for ``benchmarks.fit_region``; what they give is rounded to three digits."""
+"""Small fits by gradient descent, for ``fit_region`` and ``fit_parts``; what they give is rounded to three digits."""
 
 from __future__ import annotations
 
@@ -76,12 +76,26 @@ def fit_sum(figures: Sequence[torch.Tensor], rated: Sequence[torch.Tensor], weig
     return tuple(_rounded(slope.detach()).tolist())
 
 
+def fit_odds(figures: torch.Tensor, true: torch.Tensor, weights: torch.Tensor) -> tuple[tuple[float, ...], float]:
+    """What figures (n, F) count for in the logarithm of the odds that it is true (n,) bool, and an offset."""
+    mean, spread = figures.mean(0), figures.std(0).clamp_min(1e-6)
+    scaled = (figures - mean) / spread
+    slope, offset = torch.zeros(figures.shape[-1], requires_grad=True), torch.zeros(1, requires_grad=True)
+    rule = torch.optim.Adam([slope, offset], lr=0.05)
+    for _ in range(400):
+        odds = scaled @ slope + offset
+        _step(rule, (F.softplus(odds) - true.float() * odds) @ weights + SHRINKING * slope.square().sum())
+    own = _rounded((slope / spread).detach())
+    return tuple(own.tolist()), float(_rounded((offset - (slope * mean / spread).sum()).detach()))
+
+
 def written(text: str) -> str:
     """A module of numbers with those that ``core.region.fitted`` holds now in place of its own."""
     rows = "".join(f"        {_told(row)},\n" for row in fitted.NETWORK[0])
     network = f"NETWORK = (\n    (\n{rows}    ),\n    {_told(fitted.NETWORK[1])},\n    {_told(fitted.NETWORK[2])},\n)\n"
     lines = [_wrapped("BELIEF"), f"OFFSET = {fitted.OFFSET:.3g}\n", _wrapped("MEAN"), _wrapped("SPREAD"), network]
-    body = "".join([*lines, _wrapped("ADD"), _wrapped("LEAVE_OUT")])
+    lines += [_wrapped("ADD"), _wrapped("LEAVE_OUT"), _wrapped("PART"), f"PART_OFFSET = {fitted.PART_OFFSET:.3g}\n"]
+    body = "".join(lines)
     return re.sub(r"(?s)(# fmt: off\n).*(# fmt: on)", lambda found: found[1] + body + found[2], text)
 
 

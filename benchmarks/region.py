@@ -5,6 +5,7 @@ For every scene one inversion, and from it the element
     click        one click a handle, the default rule
     more         where that has an IoU below ``GOOD``: after one more click, at the centre of the largest connected
                  error (the point deepest inside it), to add or to leave out
+    size         where that has an IoU below ``GOOD``: the best of it and of all handles a size larger or smaller
     attention off   with maps of nearness in the place of the attention, exp(-distance / a tenth of the side)
     picture off     by the threshold, without the picture
     threshold       the rule "threshold", the default before "walk"
@@ -39,7 +40,7 @@ from .scene import Scene, SceneError, load_scenes
 from .switches import near_maps
 
 GOOD = 0.8
-VARIANTS = ("click", "more", "attention off", "picture off", "threshold")
+VARIANTS = ("click", "more", "size", "attention off", "picture off", "threshold")
 
 
 def next_click(element: np.ndarray, truth: np.ndarray) -> Click:
@@ -82,6 +83,9 @@ def of_scene(scene: Scene, host, settings: EditSettings, variants: Sequence[str]
     if "more" in variants and figures["click"] < GOOD:
         click = next_click(first[0].cpu().numpy() > 0.5, truth)
         figures["more"] = iou(found(replace(points, clicks=(click,))), truth)
+    if "size" in variants and figures["click"] < GOOD:
+        others = [replace(points, pairs=tuple(replace(pair, size=size) for pair in points.pairs)) for size in (-1, 1)]
+        figures["size"] = max(figures["click"], *(iou(found(one), truth) for one in others))
     if "attention off" in variants:
         own, inversion = inversion, replace(inversion, maps=near_maps(inversion.maps))
         figures["attention off"] = iou(found(), truth)
@@ -106,7 +110,7 @@ def table(rows: list[dict]) -> str:
         cells = []
         for name in names:
             values = [row["iou"][name] for row in own if name in row["iou"]]
-            count = f" ({len(values)})" if name == "more" else ""
+            count = f" ({len(values)})" if name in ("more", "size") else ""
             cells.append(f"{np.mean(values):.3f}{count}" if values else "")
         lines.append(f"| {group} | {len(own)} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

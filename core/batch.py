@@ -39,8 +39,8 @@ def read_points_file(path: Path) -> DragPoints | dict[str, DragPoints]:
     """Drags of a .json or .csv file: one set for every picture, or one for each by its name.
 
     JSON holds one set, ``{"version": 1, "pairs": [...]}``, or several, ``{"images": {"a.png": {...}, ...}}``.
-    CSV has the columns handle_x, handle_y, target_x, target_y, optionally radius, group and motion, and optionally
-    image; lines of one image are the drags of one edit.
+    CSV has the columns handle_x, handle_y, target_x, target_y, optionally radius, group, motion and size, and
+    optionally image; lines of one image are the drags of one edit.
 
     Raises:
         InputError: not there, another format, or drags that ``space.points`` doesn't take; names file and line.
@@ -90,9 +90,10 @@ def _parse_csv(text: str, where: str) -> DragPoints | dict[str, DragPoints]:
         }
         if (row.get("radius") or "").strip():
             entry["radius"] = _number(place, "radius", row["radius"])
-        if (row.get("group") or "").strip():
-            group = _number(place, "group", row["group"])
-            entry["group"] = int(group) if group.is_integer() else group
+        for name in ("group", "size"):
+            if (row.get(name) or "").strip():
+                value = _number(place, name, row[name])
+                entry[name] = int(value) if value.is_integer() else value
         if (row.get("motion") or "").strip():
             entry["motion"] = row["motion"].strip()
         name = (row.get("image") or "").strip()

@@ -97,6 +97,10 @@ def build_parser() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{kind}", action="append", default=[], metavar="X,Y", help=f"{said}; goes with --drag, several times"
         )
+    parser.add_argument(
+        "--size", type=int, default=0, metavar="N",
+        help="so many times the next larger thing (below 0: smaller) than what is found; goes with --drag",
+    )
     parser.add_argument("--mask", type=Path, help="a picture whose white moves, instead of what the attention finds")
     parser.add_argument(
         "--clean-plate", type=Path, metavar="FILE", help="a picture of what is behind, of the picture's size, in the "
@@ -238,21 +242,21 @@ def read_settings(options: argparse.Namespace, family: Family = SD1) -> EditSett
 
 
 def read_drags(options: argparse.Namespace) -> DragPoints | dict[str, DragPoints]:
-    """Drags of ``--points``, or of ``--drag`` with the clicks of ``--add`` and ``--leave-out``."""
+    """Drags of ``--points``, or of ``--drag`` with ``--size`` and the clicks of ``--add`` and ``--leave-out``."""
     clicks = [
         {"at": _numbers(name, text, "X,Y", 2), "kind": kind}
         for name, kind, texts in (("add", "add", options.add), ("leave-out", "leave_out", options.leave_out))
         for text in texts
     ]
     if options.points is not None:
-        if clicks:
-            raise InputError("points", "--add and --leave-out go with --drag.", "Write the clicks into the file.")
+        if clicks or options.size:
+            raise InputError("points", "--add, --leave-out and --size go with --drag.", "Write them into the file.")
         return batch.read_points_file(options.points)
     pairs = []
     for text in options.drag:
         numbers = _numbers("drag", text, "X,Y,X,Y or X,Y,X,Y,R", 4, 5)
         pair: dict[str, Any] = {"handle": numbers[:2], "target": numbers[2:4]}
-        pairs.append(pair | ({"radius": numbers[4]} if len(numbers) == 5 else {}))
+        pairs.append(pair | {"size": options.size} | ({"radius": numbers[4]} if len(numbers) == 5 else {}))
     return points_from_data({"version": 2, "pairs": pairs, "clicks": clicks})
 
 

@@ -6,6 +6,7 @@ these. README.md beside this file walks one edit through the rooms behind them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -23,12 +24,15 @@ from .motion.field import plan_movement
 from .motion.movement import Movement
 from .motion.objects import objects_of
 from .motion.outline import outlines_of
+from .motion.telling import told_motions
 from .pixels.composite import composite, shown_mask
 from .pixels.detail import composed, detail, restore_detail
 from .pixels.repainted import repainted
 from .pixels.revealed import revealed_mask, seam_mask
 from .region.found import find_element
 from .region.given import Combine, check_mask, combine, given_element, softened
+from .region.look import look_at
+from .region.parts import part_odds
 from .region.threshold import automatic_tau
 from .settings import EditSettings
 from .space.grid import Grid, check_image
@@ -44,6 +48,7 @@ class Found:
         correlation: (B, P, h, w) in 0..1 of every cell with every handle.
         element: (B, H, W) in 0..1, what is to move.
         objects: the object of every pair, counted from 0 (``motion.objects``); None: not told yet.
+        parts: (B, P) logarithm of the odds that it is a part of something (``region.parts``); None: not told yet.
         pictures: where every picture has drags of its own, what belongs to the handles in each.
     """
 
@@ -52,6 +57,7 @@ class Found:
     correlation: torch.Tensor
     element: torch.Tensor
     objects: tuple[int, ...] | None = None
+    parts: torch.Tensor | None = None
     pictures: tuple[Found, ...] = ()
 
 
@@ -199,11 +205,13 @@ def find(
     if points.pictures:
         return _find_each(inversion, grid, points, settings, image, given, combining, input)
     every = correlate(inversion.maps, grid, points, settings.correlation)
-    correlation = every[:, : len(points)]
+    correlation, looks = every[:, : len(points)], None
     if given is not None and combining is None:
         element = given_element(given, grid, inversion.batch, input)
     else:
-        element = find_element(every, grid, points, settings.element, image, inversion.maps)
+        if image is not None and settings.element.walks:
+            looks = look_at(inversion.maps, every, grid, points, image)
+        element = find_element(every, grid, points, settings.element, image, inversion.maps, looks)
         if given is not None and combining is not None:
             element = combine(element, given, combining)
             if combining == "soften":
@@ -212,7 +220,8 @@ def find(
                         "combine", "'soften', but there is no picture to soften by.", "Link image, or use 'replace'."
                     )
                 element = softened(element, image)
-    return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points))
+    parts = None if looks is None else part_odds(looks, element.to(correlation), len(points))
+    return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points), parts)
 
 
 def move(
@@ -247,7 +256,7 @@ def move(
             ]
         )
     if movement is None:
-        movement = planned(found, settings, image)
+        movement = planned(found, settings, image, inversion.maps)
     clean = inversion.clean.to(movement.leaving.device)
     background = continue_background(
         movement, clean, settings.fill, image, autoencoder, clean_plate, inversion.maps
@@ -429,7 +438,12 @@ def _of(batch: torch.Tensor | None, at: int) -> torch.Tensor | None:
     return batch if batch is None or batch.ndim < 3 or batch.shape[0] == 1 else batch[at : at + 1]
 
 
-def planned(found: Found, settings: EditSettings, image: torch.Tensor | None = None) -> Movement:
+def planned(
+    found: Found,
+    settings: EditSettings,
+    image: torch.Tensor | None = None,
+    maps: Mapping[tuple[int, int], torch.Tensor] | None = None,
+) -> Movement:
     """What the drags mean, for one picture or for several with the same drags.
 
     Args:
@@ -437,6 +451,7 @@ def planned(found: Found, settings: EditSettings, image: torch.Tensor | None = N
         settings: ``move`` of it is used, and ``element.tau`` where it moves as published.
         image: (B, H, W, 3) in 0..1, the source, by which "auto" tells parts from things and what is reshaped stays on
             what it is a part of; without it all are things.
+        maps: token grid -> (B, n, n), of the inversion, by which "auto" tells parts, too.
     """
     correlation, tau = found.correlation, None
     if settings.move.motion == "paper":
@@ -451,10 +466,19 @@ def planned(found: Found, settings: EditSettings, image: torch.Tensor | None = N
         objects = objects_of(found.element, correlation, found.grid, found.points)
     outlines = None
     asked = settings.move.motion == "reshape" or any(pair.motion == "reshape" for pair in found.points.pairs)
-    told = settings.move.motion == "auto" and settings.move.falloff == "rigid"
-    if image is not None and (asked or told):
+    auto = settings.move.motion == "auto" and settings.move.falloff == "rigid"
+    if image is not None and (asked or auto):
         outlines = outlines_of(found.element, image, correlation, found.grid, found.points, objects)
-    return plan_movement(correlation, found.element, found.grid, found.points, settings.move, objects, tau, outlines)
+    told = None
+    if auto:
+        odds = found.parts
+        if odds is None and image is not None and maps is not None:
+            looks = look_at(maps, correlation, found.grid, found.points, image)
+            odds = part_odds(looks, found.element.to(correlation), len(found.points))
+        told = told_motions(found.element, correlation, found.grid, found.points, objects, outlines, odds)
+    return plan_movement(
+        correlation, found.element, found.grid, found.points, settings.move, objects, tau, outlines, told
+    )
 
 
 def _picture(decoded: torch.Tensor, grid: Grid) -> torch.Tensor:

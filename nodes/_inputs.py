@@ -213,10 +213,11 @@ def motion_inputs() -> list[io.Input]:
             default=DEFAULTS.move.motion,
             optional=True,
             tooltip="'move' moves each object as one piece: two handles turn, stretch and scale it, more bend it, "
-            "anchors hold it. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves things and "
-            "reshapes parts of things, whose outline the picture goes across without an edge, and what drags or "
-            "handles that go apart ask for. 'paper' is the published rule, 'apart' moves every handle's surroundings "
-            "for themselves.",
+            "anchors hold it. 'push' takes it along and lets what lies round it give way: nothing is left behind, "
+            "nothing torn off. 'reshape' keeps its far rim and stretches what lies between. 'auto' moves things, and "
+            "pushes parts of things, places on them that short drags mean, and what no turn or change of size "
+            "explains; anchors and what drags say themselves come first. 'paper' is the published rule, 'apart' moves "
+            "every handle's surroundings for themselves.",
         ),
         io.Boolean.Input(
             "perspective",

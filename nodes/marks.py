@@ -19,6 +19,9 @@ Place = tuple[float, float]
 _HALF_WAVE = 1.6
 _BOW = 0.8
 
+# From one dash to the next.
+_DASH = 2.4
+
 
 def draw_arrows(image: torch.Tensor, points: DragPoints) -> torch.Tensor:
     """Drags as numbered arrows, anchors as squares and clicks as plus and minus over (B, H, W, 3) in 0..1.
@@ -50,7 +53,8 @@ class _Pen:
                 self._anchor(self._at(pair.handle), fill)
             else:
                 self._arrow(pair, fill)
-            self._number(self._at(pair.handle), str(index + 1), pair.group, fill)
+            number = str(index + 1) if pair.size == 0 else f"{index + 1} {pair.size:+d}"
+            self._number(self._at(pair.handle), number, pair.group, fill)
         for index, click in enumerate(points.clicks):
             self._click(click)
             self._number(self._at(click.at), str(index + 1), click.group, "white")
@@ -68,7 +72,7 @@ class _Pen:
         self.draw.ellipse([start[0] - radius, start[1] - radius, start[0] + radius, start[1] + radius], fill, "black")
 
     def _shafts(self, start: Place, end: Place, motion: str | None) -> list[list[Place]]:
-        """One line, two of a "move", a wave of a "reshape": up to where the head begins."""
+        """One line, two of a "move", a wave of a "reshape", dashes of a "push": up to where the head begins."""
         length = math.dist(start, end)
         along = (end[0] - start[0]) / length, (end[1] - start[1]) / length
         reach = max(0.0, length - 2 * self.unit)
@@ -83,6 +87,10 @@ class _Pen:
             steps = 8 * bows
             bow = _BOW * self.unit
             return [[at(reach * n / steps, bow * math.sin(math.pi * bows * n / steps)) for n in range(steps + 1)]]
+        if motion == "push":
+            count = max(1, round(reach / (_DASH * self.unit)))
+            step = reach / count
+            return [[at(step * n, 0), at(step * (n + 0.6), 0)] for n in range(count)]
         return [[start, at(reach, 0)]]
 
     def _head(self, start: Place, end: Place, size: float, fill: str) -> None:

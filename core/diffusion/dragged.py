@@ -76,7 +76,7 @@ class DraggedLatent:
     @property
     def revealed(self) -> torch.Tensor:
         """(B, h, w) share of each cell that shows what was hidden: the element was there, and nothing came."""
-        return (self.movement.leaving > TOUCHED) * (1 - self.movement.arriving)
+        return (self.movement.uncovering > TOUCHED) * (1 - self.movement.arriving)
 
     def at(self, inversion: Inversion, index: int) -> torch.Tensor:
         """The dragged latent at ``inversion.sigmas[index]``, (B, C, h, w) float32 on the movement's device."""

@@ -8,6 +8,7 @@ find what each cell receives, and contents are looked up backward at that sub-ce
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,7 @@ import torch
 from ..options import check_choice, check_not_negative
 from ..planes.morphology import dilate
 from ..space.grid import Grid
-from ..space.points import DragPair, DragPoints
+from ..space.points import DragPair, DragPoints, PairMotion
 from .movement import TOUCHED, Movement
 from .objects import renumbered
 from .outline import Outline
@@ -25,7 +26,7 @@ from .pieces import plan_pieces
 from .splat import splat
 
 Falloff = Literal["rigid", "correlation"]
-Motion = Literal["auto", "move", "reshape", "paper", "apart"]
+Motion = Literal["auto", "move", "reshape", "push", "paper", "apart"]
 Start = Literal["latents", "pixels", "inverted"]
 
 
@@ -35,7 +36,8 @@ class MoveSettings:
 
     Attributes:
         motion: "move" moves each object as one piece: a handle moves it, several turn, scale and bend it, anchors hold
-            it; "reshape" lets its far rim stay and stretches what lies between; "auto" moves things and reshapes parts
+            it; "reshape" lets its far rim stay and stretches what lies between; "push" moves it, and what lies round it
+            gives way; "auto" moves things and reshapes parts
             of things (``outline``), but for drags that say otherwise themselves, and handles that go apart within an
             object, which reshape it. "paper": every cell goes
             A[h, p] / A[h, h] of the way where that is above tau (AttentionDrag, arXiv 2506.13301). "apart": every
@@ -71,6 +73,7 @@ def plan_movement(
     objects: tuple[int, ...] | None = None,
     tau: torch.Tensor | None = None,
     outlines: tuple[Outline, ...] | None = None,
+    told: Sequence[PairMotion | None] | None = None,
 ) -> Movement:
     """Turns drags and an element into a movement.
 
@@ -82,7 +85,8 @@ def plan_movement(
         objects: the object of every pair (``objects.objects_of``); None moves them "apart".
         tau: (B, P) correlation above which "paper" moves a cell; None moves all of the element.
         outlines: of every pair, what the picture says of its object's outline (``outline.outlines_of``), by which
-            "auto" tells parts from things and what is reshaped stays on what it hangs on; None where nobody knows.
+            what is reshaped stays on what it hangs on; None where nobody knows.
+        told: of every pair, what "auto" takes its object's motion for (``telling``); None where nobody knows.
     """
     settings = settings or MoveSettings()
     apart = objects is None or settings.motion == "apart"
@@ -96,29 +100,25 @@ def plan_movement(
     each: list[Outline | None] = [None] * (max(objects) + 1)
     if outlines is not None:
         each = [outlines[order[objects.index(number)]] for number in range(len(each))]
-    reshape = tuple(_reshapes(points, objects, number, settings.motion, one) for number, one in enumerate(each))
-    alone = len(points) == 1 and not reshape[0] and not settings.perspective
+    own = [None if told is None else told[order[objects.index(number)]] for number in range(len(each))]
+    motions = tuple(_motion_of(points, objects, number, settings.motion, one) for number, one in enumerate(own))
+    alone = len(points) == 1 and motions[0] in (None, "move") and not settings.perspective
     if published or apart or alone or all(pair.is_anchor for pair in points.pairs):
         above = tau[:, order] if tau is not None and settings.motion == "paper" else None
         return _each_by_itself(correlation, element, grid, points, published, above, settings.transition)
-    return plan_pieces(correlation, element, grid, points, objects, reshape, settings.perspective, settings.transition,
+    return plan_pieces(correlation, element, grid, points, objects, motions, settings.perspective, settings.transition,
                        each)  # fmt: skip
 
 
-def _reshapes(
-    points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion, outline: Outline | None
-) -> bool | None:
-    """Whether an object is reshaped, None where that is to be seen: its drags' own motion counts before the setting."""
-    pairs = [pair for pair, object in zip(points.pairs, objects, strict=True) if object == number]
-    own = {pair.motion for pair in pairs} - {None}
-    if own:
-        return "reshape" in own
-    if motion != "auto":
-        return motion == "reshape"
-    # Anchors say themselves what stays.
-    if outline is not None and not any(pair.is_anchor for pair in pairs) and outline.is_part:
-        return True
-    return None
+def _motion_of(
+    points: DragPoints, objects: tuple[int, ...], number: int, motion: Motion, told: PairMotion | None
+) -> PairMotion | None:
+    """How an object moves, None where its drags tell: their own motion counts before the setting."""
+    own = {pair.motion for pair, object in zip(points.pairs, objects, strict=True) if object == number}
+    for one in ("reshape", "push", "move"):
+        if one in own or motion == one and own == {None}:
+            return one
+    return told if motion == "auto" else None
 
 
 def _each_by_itself(

@@ -48,6 +48,7 @@ class Movement:
         held: (B, H, W) in 0..1, what anchors alone hold in its place: no background to go by; None for nothing.
         arrival: what arrives at every pixel; None where that follows from ``way_in``.
         folded: (B, H, W) bool, where something arrives folded in spite of all; None where nothing can.
+        uncovers: (B, H, W) in 0..1, the element without what is pushed, which leaves nothing behind; None: all of it.
     """
 
     grid: Grid
@@ -60,6 +61,7 @@ class Movement:
     held: torch.Tensor | None = None
     arrival: Arrival | None = None
     folded: torch.Tensor | None = None
+    uncovers: torch.Tensor | None = None
 
     @classmethod
     def together(cls, pictures: Sequence[Movement]) -> Movement:
@@ -67,6 +69,8 @@ class Movement:
         values: dict[str, Any] = {"grid": pictures[0].grid}
         for one in fields(cls):
             parts = [getattr(picture, one.name) for picture in pictures]
+            if one.name == "uncovers" and any(part is not None for part in parts):
+                parts = [own.element if part is None else part for own, part in zip(pictures, parts, strict=True)]
             there = [part for part in parts if isinstance(part, torch.Tensor)]
             if there:
                 nothing = torch.zeros_like(there[0])
@@ -87,7 +91,12 @@ class Movement:
     @property
     def vacated(self) -> torch.Tensor:
         """(B, h, w) share of each cell that was left and not covered again."""
-        return (self.leaving * (1 - self.arriving)).clamp(0, 1)
+        return (self.uncovering * (1 - self.arriving)).clamp(0, 1)
+
+    @property
+    def uncovering(self) -> torch.Tensor:
+        """(B, h, w) share of each cell that leaves something behind: ``uncovers`` on cells."""
+        return self.leaving if self.uncovers is None else self.grid.image_mask_to_cells(self.uncovers)
 
     def goes(self, least: float = 1.0) -> torch.Tensor:
         """(B, H, W) bool: pixels of the element that go ``least`` px and more; the rest of it is held where it is."""
@@ -101,11 +110,12 @@ class Movement:
 
         A cell that a thin part leaves shows that part whole: it is filled whole, whatever its share.
         """
-        return dilate((self.leaving > TOUCHED).float(), math.ceil(margin / self.grid.cell)) > 0
+        return dilate((self.uncovering > TOUCHED).float(), math.ceil(margin / self.grid.cell)) > 0
 
     def hole_pixels(self, margin: int) -> torch.Tensor:
-        """(B, H, W) bool: the element with ``margin`` px round it."""
-        return dilate((self.element > OPAQUE).float(), margin) > 0.5
+        """(B, H, W) bool: the element with ``margin`` px round it, but for what is pushed."""
+        left = self.element if self.uncovers is None else self.uncovers
+        return dilate((left > OPAQUE).float(), margin) > 0.5
 
     def held_cells(self, margin: int) -> torch.Tensor:
         """(B, h, w) bool: cells that anchors alone hold, with ``margin`` px round them: no background to go by."""

@@ -47,4 +47,4 @@ def winners(coverage: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
 
 def _rank(pair: DragPair) -> tuple:
     radius = math.inf if pair.radius is None else pair.radius
-    return pair.target, pair.handle, radius, pair.group or 0, pair.motion or ""
+    return pair.target, pair.handle, radius, pair.group or 0, pair.motion or "", pair.size

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from ..planes.morphology import dilate
 from ..planes.warp import look_up
 from ..space.grid import Grid
-from ..space.points import DragPair
+from ..space.points import DragPair, PairMotion
 from . import lattice
 from .changes import change_of, disagree
 from .joint import Joined, joined
@@ -34,20 +34,35 @@ class Piece:
         element: (B, H, W) in 0..1, what it is.
         strength: (B, h, w) its correlation with its handles, the strongest.
         pairs: its drags.
-        reshape: whether it is reshaped, not moved; None where its drags tell.
+        motion: how it moves; None where its drags tell.
         goes_on: (B, H, W) 1 along its outline where the picture goes on beyond it; None where nobody knows.
     """
 
     element: torch.Tensor
     strength: torch.Tensor
     pairs: list[DragPair]
-    reshape: bool | None
+    motion: PairMotion | None
     goes_on: torch.Tensor | None = None
 
     @property
     def stays(self) -> bool:
         """Nothing but anchors hold it."""
         return all(pair.is_anchor for pair in self.pairs)
+
+    @property
+    def moves(self) -> list[int]:
+        """Which of its drags are no anchors."""
+        return [index for index, pair in enumerate(self.pairs) if not pair.is_anchor]
+
+    def ends(self, grid: Grid) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, k, 2) px, its handles and targets."""
+        device, batch = self.element.device, self.element.shape[0]
+        size = torch.tensor([grid.image_width, grid.image_height], device=device, dtype=torch.float32)
+        handles, targets = (
+            (torch.tensor([getattr(pair, end) for pair in self.pairs], device=device) * size).expand(batch, -1, -1)
+            for end in ("handle", "target")
+        )
+        return handles, targets
 
     def map(self, grid: Grid, perspective: bool) -> torch.Tensor:
         """(B, 2, n, m): where what arrives at the lattice's nodes was, px.
@@ -59,15 +74,11 @@ class Piece:
         y, x = lattice.nodes(grid, device)
         if self.stays:
             return torch.stack([x, y]).expand(batch, -1, -1, -1)
-        size = torch.tensor([grid.image_width, grid.image_height], device=device, dtype=torch.float32)
-        handles, targets = (
-            (torch.tensor([getattr(pair, end) for pair in self.pairs], device=device) * size).expand(batch, -1, -1)
-            for end in ("handle", "target")
-        )
-        moves = [index for index, pair in enumerate(self.pairs) if not pair.is_anchor]
+        handles, targets = self.ends(grid)
+        moves = self.moves
         own = joined(self.element, handles, targets, moves)
         pulled = torch.stack([handles[:, index] for index in moves], 1)
-        if self.reshape:
+        if self.motion == "reshape":
             return lattice.unfolded(self._reshaped(own, pulled, x, y, grid), grid)
         matrix = away = None
         if len(self.pairs) == 1 and perspective:
@@ -79,7 +90,7 @@ class Piece:
         elif len(moves) == len(self.pairs) > 2:
             away = disagree(handles, targets)
         sources = _moved(own, moves, matrix, x, y, lattice.spacing(grid))
-        if self.reshape is None and away is not None:
+        if self.motion is None and away is not None:
             # Its outline stays about where it is, and what is in it goes by: no map moves it, but one reshapes it.
             away = away & _within(self.element, targets) & ~_hangs(own)
             # On the host it is known at once, elsewhere both maps are made: nothing waits.

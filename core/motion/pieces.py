@@ -6,13 +6,14 @@ Pixels and cells are looked up backwards in the same map, so the picture and the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from ..planes.morphology import dilate
 from ..planes.warp import coordinates, look_up
 from ..space.grid import Grid
-from ..space.points import DragPoints
+from ..space.points import DragPoints, PairMotion
 from . import lattice
 from .movement import OPAQUE, TOUCHED, Arrival, Movement
 from .objects import parted
@@ -20,6 +21,7 @@ from .outline import Outline
 from .ownership import winners
 from .perspective import foot_of
 from .piece import Piece
+from .push import pushed
 
 STILL = 0.02
 """Cells; what goes less far stays where it is."""
@@ -36,7 +38,7 @@ def plan_pieces(
     grid: Grid,
     points: DragPoints,
     objects: tuple[int, ...],
-    reshape: tuple[bool | None, ...],
+    motions: tuple[PairMotion | None, ...],
     perspective: bool,
     transition: int,
     outlines: Sequence[Outline | None],
@@ -48,7 +50,7 @@ def plan_pieces(
         element: (B, H, W) in 0..1.
         grid, points: of the picture.
         objects: the object of every pair (``objects_of``); one at least has a pair that is no anchor.
-        reshape: of every object, whether it is reshaped; None where its drags tell.
+        motions: of every object, how it moves; None where its drags tell.
         perspective: whether the size of an object with a single handle follows the drag.
         transition: cells round what changes that sampling may change, too.
         outlines: of every object, what the picture says of its outline; None where nobody knows.
@@ -60,9 +62,20 @@ def plan_pieces(
         strength = torch.stack([correlation[:, index] for index in indices]).amax(0)
         own = [points.pairs[index] for index in indices]
         outline = outlines[number]
-        pieces.append(Piece(part, strength, own, reshape[number], None if outline is None else outline.goes_on))
-    maps = [piece.map(grid, perspective) for piece in pieces]
-    return _composed(pieces, maps, grid, transition)
+        pieces.append(Piece(part, strength, own, motions[number], None if outline is None else outline.goes_on))
+    uncovers = None
+    if any(piece.motion == "push" and not piece.stays for piece in pieces):
+        left = [piece.element for piece in pieces if piece.motion != "push" and not piece.stays]
+        uncovers = sum(left, torch.zeros_like(pieces[0].element))
+    maps = []
+    for number, piece in enumerate(pieces):
+        if piece.motion == "push" and not piece.stays:
+            sources, gone = pushed(parts, number, *piece.ends(grid), piece.moves, grid)
+            pieces[number] = replace(piece, element=gone)
+        else:
+            sources = piece.map(grid, perspective)
+        maps.append(sources)
+    return replace(_composed(pieces, maps, grid, transition), uncovers=uncovers)
 
 
 def _composed(pieces: list[Piece], maps: list[torch.Tensor], grid: Grid, transition: int) -> Movement:

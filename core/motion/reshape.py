@@ -59,7 +59,7 @@ def falloff(
         blurred: px over which attention is blurred.
         held: (B, n, m) bool, nodes along the rim where the picture goes on beyond it; None where nobody knows.
     """
-    distance = _distance_between(handles, x, y)
+    distance = distance_between(handles, x, y)
     own = inside > 0.5
     far = torch.where(own, distance, torch.zeros_like(distance)).amax((-2, -1), keepdim=True).clamp_min(1)
     near = HELD * far
@@ -100,7 +100,7 @@ def _continued(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return torch.where(known > 0, values, smooth)
 
 
-def _distance_between(handles: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+def distance_between(handles: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """(B, n, m) px from the nodes to the nearest handle (B, k, 2), or straight line between two of them.
 
     Handles side by side pull what lies between them along; beyond ``LINED`` of them only the handles count.
@@ -162,12 +162,15 @@ def stretched(
     Returns:
         (B, 2, n, m) where what arrives was.
     """
-    place = torch.stack([x, y])
+    return partly(torch.stack([x, y]), mean_way(handles, targets, x, y), share, step)
+
+
+def mean_way(handles: torch.Tensor, targets: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """(B, 2, n, m) px: the mean of drags (B, k, 2), by how near their targets are to each node."""
     distance = torch.hypot(x - targets[..., 0, None, None], y - targets[..., 1, None, None])
     weight = 1 / (distance**2 + 1)
     weight = weight / weight.sum(1, keepdim=True)
-    way = torch.einsum("bknm,bkc->bcnm", weight, targets - handles)
-    return partly(place, way, share, step)
+    return torch.einsum("bknm,bkc->bcnm", weight, targets - handles)
 
 
 def partly(place: torch.Tensor, way: torch.Tensor, share: torch.Tensor, step: int) -> torch.Tensor:

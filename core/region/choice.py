@@ -19,13 +19,38 @@ from .walk import Relations
 MOST = 4.0
 """Largest figure, in units of its spread."""
 
+STEP = 1.5
+"""What a step of size changes the area by, at least: of 1.2 to 2.5 the one by which the best of the same, the next
+larger and the next smaller cut has the highest IoU on validation clicks (``benchmarks/ABLATION.md``)."""
 
-def best(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpixels) -> torch.Tensor:
-    """(N,) of 0 and 1: the best of the cuts (C, N) for a point alone; no waiting."""
+WITHIN = 0.9
+"""Share of the smaller of two cuts that the larger one holds."""
+
+
+def best(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpixels, size: int = 0) -> torch.Tensor:
+    """(N,) of 0 and 1: the best of the cuts (C, N) for a point alone; no waiting.
+
+    Args:
+        size: so many times the best of those that are larger by ``STEP`` than the one before and hold it, or below 0,
+            that are smaller and lie in it. Where there is none it stays.
+    """
+    score = scored(cuts, view, related, pieces)
+    at = score.argmax(0, keepdim=True)
+    areas = cuts @ pieces.area
+    for _ in range(abs(size)):
+        area = areas.index_select(0, at)
+        shared = cuts @ (cuts.index_select(0, at)[0] * pieces.area)
+        further = areas >= STEP * area if size > 0 else STEP * areas <= area
+        score = torch.where(further & (shared >= WITHIN * torch.minimum(areas, area)), score, -torch.inf)
+        at = torch.where(score.amax(0, keepdim=True) > -torch.inf, score.argmax(0, keepdim=True), at)
+    return cuts.index_select(0, at)[0]
+
+
+def scored(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpixels) -> torch.Tensor:
+    """(C,) what speaks for each of cuts (C, N) as the point's object."""
     figures = _scaled(support(cuts, view, related, pieces))
     first, offset, second = (figures.new_tensor(part) for part in fitted.NETWORK)
-    score = torch.tanh(figures @ first + offset) @ second
-    return cuts.index_select(0, score.argmax(0, keepdim=True))[0]
+    return torch.tanh(figures @ first + offset) @ second
 
 
 def added(inside: torch.Tensor, *known) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 BELIEF, OFFSET: what each clue (``evidence``) counts for. MEAN, SPREAD: of the figures (``support``) over all cuts.
 NETWORK: of the scaled figures, (25, 6) in, (6,) offsets, (6,) out. ADD, LEAVE_OUT: what the scaled figures count for
-after a click, of the whole as the handle sees it, then of the change as the click does, then how much is kept.
+after a click, of the whole as the handle sees it, then of the change as the click does, then how much is kept. PART,
+PART_OFFSET: what the figures of ``parts`` count for, fitted by ``benchmarks.fit_parts``.
 """
 
 # fmt: off
@@ -51,4 +52,6 @@ LEAVE_OUT = (-1.34, 1.98, 1.03, 2.07, 0.485, -0.83, 0.918, -1.6, -0.302, 1.07, 0
     -0.376, -0.989, 0.312, -0.289, 0.458, 0.673, 0.444, 0.797, 0.502, -0.786, -0.434, 0.161, 1.32, 0.913, 0.646,
     0.497, 0.958, -0.0015, 0.449, 0.186, 0.813, -0.191, 0.44, 0.292, 0.736, 1.02, -0.553, 0.0808, 0.186, 0.612,
     -0.154, -0.0291, -0.621, 0.264, -0.961, 0.0163, 1.05, -0.187, -0.177)
+PART = (-0.333, 2.84, -0.55, 2.38, -2.03, 5, -0.241, 0.559, -7.39, -2.71, 1.91, -0.661, -1.86, 0.364, 0.112)
+PART_OFFSET = -3.72
 # fmt: on

@@ -8,7 +8,8 @@ edges (``edges``) and then its colours (``colours``) before it is cut at a half.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,8 +20,10 @@ from ..options import check_choice, check_not_negative
 from ..planes.morphology import connected_to, soften
 from ..space.grid import Grid
 from ..space.points import DragPair, DragPoints
+from .choice import STEP
 from .colours import refine
 from .edges import EdgeWeights, edge_weights, smooth
+from .look import Look, look_at
 from .threshold import ABOVE_OTSU, automatic_tau
 from .walked import walked
 
@@ -52,6 +55,11 @@ class ElementSettings:
     refined: bool = True
     rule: Rule = "walk"
 
+    @property
+    def walks(self) -> bool:
+        """Whether it is found by walks, if there is a picture."""
+        return self.rule == "walk" and self.tau is None and self.refined
+
     def __post_init__(self):
         if self.tau is not None and not 0 < self.tau <= 1:
             raise InputError("tau", f"{self.tau}.", "Use a number above 0 and up to 1, or 'automatic'.")
@@ -68,6 +76,7 @@ def find_element(
     settings: ElementSettings | None = None,
     image: torch.Tensor | None = None,
     maps: Mapping[tuple[int, int], torch.Tensor] | None = None,
+    looks: Sequence[Look] | None = None,
 ) -> torch.Tensor:
     """The union of what belongs to each handle, mended by the clicks.
 
@@ -77,6 +86,7 @@ def find_element(
         settings: thresholds and edges.
         image: (B, H, W, 3) in 0..1; the element then follows its edges and colours.
         maps: the attention maps that the correlation was read from; without them the rule is "threshold".
+        looks: at each picture, where they are made already (``look.look_at``).
 
     Returns:
         (B, H, W) float32 in 0..1 at image size, on the correlation's device. What belongs to a pair ends at its
@@ -84,8 +94,9 @@ def find_element(
     """
     settings = settings or ElementSettings()
     picture = image.to(correlation) if image is not None and settings.refined else None
-    if settings.rule == "walk" and settings.tau is None and picture is not None and maps is not None:
-        element = walked(maps, correlation, grid, points, picture, settings.connected)
+    if settings.walks and picture is not None and maps is not None:
+        looks = looks or look_at(maps, correlation, grid, points, picture)
+        element = walked(looks, grid, points, picture, settings.connected)
         return soften(element, settings.grow, settings.feather)
     return soften(_thresholded(correlation, grid, points, settings, picture), settings.grow, settings.feather)
 
@@ -101,7 +112,7 @@ def _thresholded(
     kinds = dict(zip(numbers, (click.kind for click in points.clicks), strict=True))
     seeds = [*range(len(points.pairs)), *(number for number, kind in kinds.items() if kind == "add")]
     for index, pair in zip(seeds, [*points.pairs, *added], strict=True):
-        belief = _belief(correlation[:, index], grid, weights, settings)
+        belief = _belief(correlation[:, index], grid, weights, settings, pair.size)
         if picture is not None:
             belief = refine(belief, picture)
         element = torch.maximum(element, _cut(belief, pair, grid, settings.connected))
@@ -114,12 +125,12 @@ def _thresholded(
 
 
 def _belief(
-    correlation: torch.Tensor, grid: Grid, weights: EdgeWeights | None, settings: ElementSettings
+    correlation: torch.Tensor, grid: Grid, weights: EdgeWeights | None, settings: ElementSettings, size: int
 ) -> torch.Tensor:
     """Probability (B, H, W) of belonging to the handle whose correlation (B, h, w) is.
 
-    With ``weights`` it is smoothed between the picture's edges, on the logarithm too: across an edge it differs by
-    factors.
+    Every step of ``size`` lowers the threshold by a third. With ``weights`` it is smoothed between the picture's edges,
+    on the logarithm too: across an edge it differs by factors.
     """
     taus = torch.stack(
         [
@@ -130,7 +141,7 @@ def _belief(
     logarithm = grid.cells_to_image_mask(correlation).clamp_min(1e-4).log()[:, None]
     if weights is not None:
         logarithm = smooth(logarithm, weights)
-    return torch.sigmoid(SHARPNESS * (logarithm[:, 0] - taus.log()[:, None, None]))
+    return torch.sigmoid(SHARPNESS * (logarithm[:, 0] - taus.log()[:, None, None] + size * math.log(STEP)))
 
 
 def _cut(belief: torch.Tensor, pair: DragPair, grid: Grid, connected: bool) -> torch.Tensor:

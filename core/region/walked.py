@@ -7,10 +7,9 @@ the picture's own pixels decide (``colours``), and the border is soft where they
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 
 from ..planes.guided_filter import box_mean
 from ..space.grid import Grid
@@ -18,10 +17,7 @@ from ..space.points import Click, DragPair, DragPoints
 from .choice import added, best, left_out
 from .colours import refine
 from .cut import connected, tried
-from .evidence import belief, clues
-from .superpixels import Superpixels, superpixels, working_size
-from .support import View
-from .walk import relations
+from .look import Look, smaller
 
 UNSURE = 3
 """Half width in small pixels of the band round a cut in which the picture decides."""
@@ -34,33 +30,29 @@ CERTAIN = 0.1
 
 
 def walked(
-    maps: Mapping[tuple[int, int], torch.Tensor],
-    correlation: torch.Tensor,
+    looks: Sequence[Look],
     grid: Grid,
     points: DragPoints,
     image: torch.Tensor,
     keep_connected: bool,
 ) -> torch.Tensor:
-    """The union of what belongs to each pair within its radius, (B, H, W) float32 in 0..1, on the correlation's device.
+    """The union of what belongs to each pair within its radius, (B, H, W) float32 in 0..1, on the looks' device.
 
     Args:
-        maps: token grid -> (B, n, n), of the inversion.
-        correlation: (B, P + C, h, w) of every cell with every pair's handle and then with every click.
+        looks: at each picture (``look.look_at``).
         grid, points: of the picture.
         image: (B, H, W, 3) in 0..1.
         keep_connected: leave out what does not hang together with a handle or an added click.
     """
-    planes = image.to(correlation).movedim(-1, 1)
-    small = F.interpolate(planes, size=working_size(*grid.image_size), mode="area")
+    image = image.to(looks[0].pieces.area)
+    planes, small = image.movedim(-1, 1), smaller(image)
     # What no radius bounds has one outline; this costs most, and so costs the same for any number of handles.
     outlines = [[number for number, pair in enumerate(points.pairs) if pair.radius is None]]
     outlines += [[number] for number, pair in enumerate(points.pairs) if pair.radius is not None]
     outlines = [numbers for numbers in outlines if numbers]
     found = []
     for index in range(len(small)):
-        pieces = superpixels(small[index])
-        own = {size: attention[index] for size, attention in maps.items()}
-        each = _objects(own, correlation[index], grid, points, pieces, keep_connected)
+        each, pieces = _objects(looks[index], points, keep_connected), looks[index].pieces
         inside = torch.stack([torch.stack([each[number] for number in numbers]).amax(0) for numbers in outlines])
         prior = box_mean(pieces.spread(inside)[:, None], UNSURE)[:, 0] * SURE + (1 - SURE) / 2
         count = len(prior)
@@ -77,34 +69,22 @@ def walked(
 
 
 def _objects(
-    maps: Mapping[tuple[int, int], torch.Tensor],
-    correlation: torch.Tensor,
-    grid: Grid,
-    points: DragPoints,
-    pieces: Superpixels,
-    keep_connected: bool,
+    look: Look, points: DragPoints, keep_connected: bool
 ) -> torch.Tensor:
     """(P, N) of 0 and 1: the pieces that belong to each pair."""
-    places = [pair.handle for pair in points.pairs] + [click.at for click in points.clicks]
-    height, width = pieces.labels.shape
-    seeds = torch.stack(
-        [pieces.labels[min(int(y * height), height - 1), min(int(x * width), width - 1)] for x, y in places]
-    )
-    related = relations(maps, grid, pieces)
-    clue = clues(related, pieces, seeds, correlation, grid)
-    odds = belief(clue)
-    views = [View(*each) for each in zip(seeds, clue, odds, strict=True)]
-    points_of = (seeds[:, None] == torch.arange(pieces.count, device=seeds.device)).to(odds)
+    pieces, related, views = look.pieces, look.related, look.views
+    clue = torch.stack([view.clue for view in views])
+    points_of = look.points
     found = []
     for index, pair in enumerate(points.pairs):
-        allowed, needed = torch.ones_like(odds[index]), points_of[index]
+        allowed, needed = torch.ones_like(points_of[index]), points_of[index]
         others = _handles_of_others(pair, points)
         if others:
             # A piece is the nearer handle's, by the walk.
-            allowed = (clue[index, :, 1] < clue[others][..., 1].amin(0)).to(odds) * (1 - points_of[others].amax(0))
+            allowed = (clue[index, :, 1] < clue[others][..., 1].amin(0)).to(clue) * (1 - points_of[others].amax(0))
             allowed = torch.maximum(allowed, needed)
         cuts = tried(views[index].orders, allowed, needed, pieces)
-        inside = best(cuts, views[index], related, pieces)
+        inside = best(cuts, views[index], related, pieces, pair.size)
         adding: list[int] = []
         leaving: list[int] = []
         for number in _clicks_of(index, pair, points):
@@ -112,13 +92,13 @@ def _objects(
             # What another click has said holds for what lies nearer to it, by the walk.
             if points.clicks[number - len(points.pairs)].kind == "add":
                 needed = torch.maximum(needed, points_of[number])
-                near = torch.stack([(clue[other, :, 1] >= ways).to(odds) for other in leaving] or [allowed])
+                near = torch.stack([(clue[other, :, 1] >= ways).to(clue) for other in leaving] or [allowed])
                 within = torch.maximum(allowed * near.amin(0), inside)
                 inside = added(inside, cuts, needed, within, both, related, pieces)
                 adding.append(number)
             else:
                 allowed = allowed * (1 - points_of[number])
-                near = torch.stack([(clue[other, :, 1] < ways).to(odds) for other in adding] or [0 * allowed])
+                near = torch.stack([(clue[other, :, 1] < ways).to(clue) for other in adding] or [0 * allowed])
                 held = torch.maximum(needed, near.amax(0) * inside * allowed)
                 inside = left_out(inside, cuts, held, allowed, both, related, pieces)
                 leaving.append(number)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Point = tuple[float, float]
-PairMotion = Literal["move", "reshape"]
+PairMotion = Literal["move", "reshape", "push"]
 ClickKind = Literal["add", "leave_out"]
 
 
@@ -20,7 +20,8 @@ class DragPair:
     Attributes:
         radius: share of the image's shorter side beyond which nothing moves with the handle; None for no limit.
         group: number of the object that it drags; None: found.
-        motion: whether its object moves or is reshaped; None: found.
+        motion: whether its object moves, is reshaped or pushes what lies round it; None: found.
+        size: by how many steps what belongs to it is larger, or below 0 smaller, than what is found.
     """
 
     handle: Point
@@ -28,6 +29,7 @@ class DragPair:
     radius: float | None = None
     group: int | None = None
     motion: PairMotion | None = None
+    size: int = 0
 
     @property
     def is_anchor(self) -> bool:

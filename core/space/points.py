@@ -10,13 +10,14 @@ of the image's shorter side: cells further than that from the handle never move 
 Version 2 says more, and is written only where something of it is used::
 
     {"version": 2,
-     "pairs": [{"handle": [x, y], "target": [x, y], "radius": r, "group": n, "motion": "move"}],
+     "pairs": [{"handle": [x, y], "target": [x, y], "radius": r, "group": n, "motion": "move", "size": s}],
      "clicks": [{"at": [x, y], "kind": "add", "group": n}]}
 
 Pairs with the same ``group`` (1 to 256) drag one object, pairs with different groups drag different ones; which object
-a pair without a group drags is found. ``motion`` is "move" or "reshape"; without it, it is found, too. ``clicks`` mend
-what belongs to the handles: "add" takes what is there, "leave_out" takes it away, for the object of ``group`` or,
-without one, for that which is found.
+a pair without a group drags is found. ``motion`` is "move", "reshape" or "push"; without it, it is found, too. ``size``
+(-9 to 9) takes the next larger or smaller thing than what is found, so many times. ``clicks`` mend what belongs to the
+handles: "add" takes what is there, "leave_out" takes it away, for the object of ``group`` or, without one, for that
+which is found.
 """
 
 from __future__ import annotations
@@ -35,14 +36,18 @@ VERSIONS = (1, 2)
 MAX_PAIRS = 256
 MAX_CLICKS = 256
 MAX_GROUP = 256
+MAX_SIZE = 9
+SECOND = ("group", "motion", "size")
+"""What version 1 has not of a pair."""
+
 
 def parse_points(text: str) -> DragPoints:
     """Reads the stored form, or a list of it: drags for every picture of a batch, in its order.
 
     Raises:
         InputError: not JSON, another version, no pairs, a pair that lacks an end, a coordinate that is not a finite
-            number, a handle or click outside the image, a radius that is not positive, a group, motion or kind that
-            there is not. The message names the drag or click (counted from 1) and the value.
+            number, a handle or click outside the image, a radius that is not positive, a group, motion, size or kind
+            that there is not. The message names the drag or click (counted from 1) and the value.
     """
     if isinstance(text, str) and not text.strip():
         raise _none_drawn()
@@ -124,9 +129,9 @@ def points_to_json(points: DragPoints) -> str:
     """The stored form of the drags, in the oldest version that has all of it; ``parse_points`` gives them back."""
     if points.pictures:
         return f"[{', '.join(points_to_json(one) for one in points.pictures)}]"
-    pairs = [_entry(pair, "handle", "target", "radius", "group", "motion") for pair in points.pairs]
+    pairs = [_entry(pair, "handle", "target", "radius", "group", "motion", "size") for pair in points.pairs]
     clicks = [_entry(click, "at", "kind", "group") for click in points.clicks]
-    if not clicks and not any("group" in entry or "motion" in entry for entry in pairs):
+    if not clicks and not any(key in entry for entry in pairs for key in SECOND):
         return json.dumps({"version": 1, "pairs": pairs})
     return json.dumps({"version": 2, "pairs": pairs} | ({"clicks": clicks} if clicks else {}))
 
@@ -134,9 +139,7 @@ def points_to_json(points: DragPoints) -> str:
 def _entry(held: DragPair | Click, *names: str) -> dict[str, Any]:
     """What is set of the attributes of these names, as JSON holds it."""
     values = {name: getattr(held, name) for name in names}
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value is not None
-    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items() if value}
 
 
 def _pair(name: str, data: Any, version: int) -> DragPair:
@@ -160,7 +163,7 @@ def _pair(name: str, data: Any, version: int) -> DragPair:
             )
         radius = float(radius)
     if version == 1:
-        for key in ("group", "motion"):
+        for key in SECOND:
             if data.get(key) is not None:
                 raise _newer(f"{name}: '{key}'")
         return DragPair(handle, target, radius)
@@ -171,7 +174,7 @@ def _pair(name: str, data: Any, version: int) -> DragPair:
             f"{name}: the motion is {_short(repr(motion))}.",
             f"Use {_quoted(PairMotion)}, or leave it out.",
         )
-    return DragPair(handle, target, radius, _group(name, data), motion)
+    return DragPair(handle, target, radius, _group(name, data), motion, _size(name, data))
 
 
 def _click(name: str, data: Any) -> Click:
@@ -181,6 +184,19 @@ def _click(name: str, data: Any) -> Click:
     if kind not in choices(ClickKind):
         raise InputError("points", f"{name}: the kind is {_short(repr(kind))}.", f"Use {_quoted(ClickKind)}.")
     return Click(_inside(name, "at", data), kind, _group(name, data))
+
+
+def _size(name: str, data: Mapping[str, Any]) -> int:
+    size = data.get("size")
+    if size is None:
+        return 0
+    if isinstance(size, bool) or not isinstance(size, int) or abs(size) > MAX_SIZE:
+        raise InputError(
+            "points",
+            f"{name}: the size is {_short(repr(size))}.",
+            f"Use a whole number from {-MAX_SIZE} (smaller) to {MAX_SIZE} (larger), or leave it out.",
+        )
+    return size
 
 
 def _group(name: str, data: Mapping[str, Any]) -> int | None:

@@ -150,14 +150,48 @@ def test_everything_by_keyboard(bench):
     b.press("PageUp")
     assert b.page.evaluate(FOCUSED) == "Drag 1, target"
     motions = []
-    for _ in range(3):
+    for _ in range(4):
         b.press("k")
         motions.append((b.pairs[0].get("motion"), said(b)))
-    assert motions == [("move", "Drag 1: move"), ("reshape", "Drag 1: reshape"), (None, "Drag 1: auto")]
+    assert motions == [
+        ("move", "Drag 1: move"),
+        ("reshape", "Drag 1: reshape"),
+        ("push", "Drag 1: push"),
+        (None, "Drag 1: auto"),
+    ]
     b.press("PageDown", "PageDown")
     assert b.page.evaluate(FOCUSED) == "Click 1, Leave out"
     b.press("d", "n")
     assert len(b.pairs) == 3
+
+
+def test_size_by_keys_and_number(bench):
+    b = bench(text=ALL)
+    b.page.locator(".ad-ground").focus()
+    b.press("PageDown")
+    sizes = []
+    for key in (".", ".", ",", ",", ","):
+        b.press(key)
+        sizes.append((b.pairs[0].get("size"), said(b), b.page.locator(".ad-pair .ad-tag").first.text_content()))
+    assert sizes == [
+        (1, "Drag 1: size +1", "+1"),
+        (2, "Drag 1: size +2", "+2"),
+        (1, "Drag 1: size +1", "+1"),
+        (None, "Drag 1: size as found", ""),
+        (-1, "Drag 1: size \u22121", "\u22121"),
+    ]
+    b.press("Control+z")
+    assert "size" not in b.pairs[0]
+    field = b.page.get_by_label("Drag 1: size")
+    for typed, kept in (("3", 3), ("12", 9), ("-40", -9), ("", None)):
+        field.fill(typed)
+        b.press("Enter")
+        assert b.pairs[0].get("size") == kept
+    # Clicks have none, and a key that would give one does nothing.
+    before = b.stored
+    b.page.locator(".ad-ground").focus()
+    b.press("PageUp", ".")
+    assert b.stored == before
 
 
 def test_from_a_point_to_its_numbers_and_back(bench):

@@ -556,7 +556,7 @@ def test_fits_small_and_large_nodes(bench, size):
 @pytest.mark.parametrize("width", [250, 300, 430, 480])
 def test_numbers_have_room_in_a_narrow_node(bench, width):
     ends = {"handle": [0.25, 0.75], "target": [0.75, 0.75]}
-    pair = ends | {"radius": 0.2, "group": 256, "motion": "reshape"}
+    pair = ends | {"radius": 0.2, "group": 256, "motion": "reshape", "size": -9}
     click = {"at": [0.5, 0.5], "kind": "leave_out", "group": 256}
     b = bench(text=json.dumps({"version": 2, "pairs": [pair], "clicks": [click]}), size=(width, 560))
     panel = b.page.locator(".ad-panel").bounding_box()

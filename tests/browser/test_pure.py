@@ -20,7 +20,13 @@ share = st.floats(0, 1)
 point = st.tuples(share, share)
 group = st.none() | st.integers(1, 256)
 pair = st.builds(
-    DragPair, point, point, st.none() | st.floats(0.01, 1), group, st.none() | st.sampled_from(["move", "reshape"])
+    DragPair,
+    point,
+    point,
+    st.none() | st.floats(0.01, 1),
+    group,
+    st.none() | st.sampled_from(["move", "reshape", "push"]),
+    st.integers(-9, 9),
 )
 click = st.builds(Click, point, st.sampled_from(["add", "leave_out"]), group)
 
@@ -49,7 +55,7 @@ def test_what_the_node_writes_the_picker_reads_and_back(page: Page, pairs, click
         assert a.handle == pytest.approx(b.handle, abs=1e-6)
         assert a.target == pytest.approx(b.target, abs=1e-6)
         assert a.radius == pytest.approx(b.radius, abs=1e-6)
-        assert (a.group, a.motion) == (b.group, b.motion)
+        assert (a.group, a.motion, a.size) == (b.group, b.motion, b.size)
     for a, b in zip(ours.clicks, theirs.clicks, strict=True):
         assert a.at == pytest.approx(b.at, abs=1e-6)
         assert (a.kind, a.group) == (b.kind, b.group)
@@ -60,7 +66,7 @@ AT = {"at": [0.5, 0.6], "kind": "add"}
 EMPTY = [
     {"version": 2, "pairs": [PLAIN]},
     {"version": 2, "pairs": [PLAIN], "clicks": []},
-    {"version": 2, "pairs": [PLAIN | {"group": None, "motion": None, "radius": None}], "clicks": None},
+    {"version": 2, "pairs": [PLAIN | {"group": None, "motion": None, "radius": None, "size": 0}], "clicks": None},
 ]
 
 
@@ -102,6 +108,8 @@ REFUSED = [
     json.dumps({"version": 1, "pairs": [PLAIN], "clicks": []}),
     json.dumps({"version": 1, "pairs": [PLAIN | {"group": 1}]}),
     json.dumps({"version": 1, "pairs": [PLAIN | {"motion": "move"}]}),
+    json.dumps({"version": 1, "pairs": [PLAIN | {"size": 1}]}),
+    *(second(PLAIN | {"size": wrong}) for wrong in (10, -10, 0.5, "1", True)),
     *(second(PLAIN | {"group": wrong}) for wrong in (0, 257, 1.5, "1", True)),
     *(second(PLAIN | {"motion": wrong}) for wrong in ("auto", "", 1)),
     *(second(clicks=wrong) for wrong in ({}, [None], [AT] * 257)),

@@ -272,6 +272,12 @@ class TestClicks:
             Click((0.1, 0.2), "add"), Click((0.3, 0.4), "leave_out"), Click((1.0, 0.0), "leave_out")
         )  # fmt: skip
 
+    def test_a_size_goes_for_every_drag(self):
+        points = self.read(LINE, "--drag", "0.1,0.1,0.2,0.1,0.3", "--size=-2")
+        assert points.pairs == (
+            DragPair((0.3, 0.4), (0.6, 0.5), size=-2), DragPair((0.1, 0.1), (0.2, 0.1), 0.3, size=-2)
+        )  # fmt: skip
+
     @pytest.mark.parametrize(
         ("arguments", "shown"),
         [
@@ -279,6 +285,8 @@ class TestClicks:
             ((LINE, "--leave-out", "a,b"), "'a,b' isn't made of numbers"),
             ((LINE, "--add", "3,0.5"), "click 1: the place"),
             (("--points", "none.json", "--add", "0.1,0.2"), "--add"),
+            (("--points", "none.json", "--size", "1"), "--size"),
+            ((LINE, "--size", "10"), "drag 1: the size is 10"),
         ],
     )
     def test_faults_are_named(self, arguments, shown):

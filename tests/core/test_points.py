@@ -28,7 +28,8 @@ newer_pairs = st.builds(
     st.tuples(beyond, beyond),
     st.none() | st.floats(min_value=0, max_value=10, exclude_min=True),
     groups,
-    st.sampled_from([None, "move", "reshape"]),
+    st.sampled_from([None, "move", "reshape", "push"]),
+    st.integers(-9, 9),
 )
 clicks = st.builds(Click, st.tuples(shares, shares), st.sampled_from(["add", "leave_out"]), groups)
 GOOD = {"handle": [0.25, 0.5], "target": [0.75, 0.5]}
@@ -76,16 +77,22 @@ def test_round_trip_is_exact_in_the_oldest_version_that_holds_it(drawn, clicked)
     text = points_to_json(points)
     assert parse_points(text) == points
     data = json.loads(text)
-    used = bool(clicked) or any(pair.group is not None or pair.motion is not None for pair in drawn)
+    used = bool(clicked) or any(pair.group is not None or pair.motion is not None or pair.size for pair in drawn)
     assert data["version"] == (2 if used else 1)
     assert ("clicks" in data) == bool(clicked)
     for entry, pair in zip(data["pairs"], drawn, strict=True):
-        assert (entry.get("group"), entry.get("motion")) == (pair.group, pair.motion)
+        assert (entry.get("group"), entry.get("motion"), entry.get("size", 0)) == (pair.group, pair.motion, pair.size)
         assert None not in entry.values()
     assert data.get("clicks", []) == [
         {"at": list(click.at), "kind": click.kind} | ({} if click.group is None else {"group": click.group})
         for click in clicked
     ]
+
+
+@pytest.mark.parametrize("value", [10, -10, 0.5, 1.0, "1", True, [1]])
+def test_a_bad_size_is_named_with_its_value_and_those_there_are(value):
+    message = told(newer(GOOD, {**GOOD, "size": value}))
+    assert "drag 2" in message and "size" in message and repr(value) in message and "-9 (smaller) to 9" in message
 
 
 @pytest.mark.parametrize("clicked", [{}, {"clicks": []}, {"clicks": None}])
@@ -97,7 +104,7 @@ def test_version_2_needs_nothing_that_is_new(clicked):
 def test_version_1_does_not_swallow_what_it_does_not_have():
     click = {"at": [0.5, 0.5], "kind": "add"}
     assert "clicks" in told(stored(GOOD, clicks=[click])) and "2" in told(stored(GOOD, clicks=[click]))
-    for key, value in (("group", 1), ("motion", "move")):
+    for key, value in (("group", 1), ("motion", "move"), ("size", 1)):
         message = told(stored(GOOD, {**GOOD, key: value}))
         assert "drag 2" in message and key in message and "2" in message
 
@@ -170,7 +177,7 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(
-                ["handle", "target", "radius", "pairs", "version", "group", "motion", "clicks", "at", "kind"]
+                ["handle", "target", "radius", "pairs", "version", "group", "motion", "size", "clicks", "at", "kind"]
             ), inner, max_size=4)
     ),
     max_leaves=12,

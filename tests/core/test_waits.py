@@ -63,7 +63,7 @@ ANCHORED = drags(GRID, ((8, 5), (9, 7)), ((4, 5), (4, 5)), ((4, 7), (4, 7)))
 
 
 @pytest.mark.parametrize("points", [ONE, TURNED_AWAY, ANCHORED], ids=["one", "turned away", "anchored"])
-@pytest.mark.parametrize("options", [{}, {"motion": "reshape"}, {"perspective": True}])
+@pytest.mark.parametrize("options", [{}, {"motion": "reshape"}, {"motion": "push"}, {"perspective": True}])
 def test_the_region_waits_once_at_most_and_the_field_never(points: DragPoints, options, waits):
     image, maps = picture()
     settings = MoveSettings(**options)

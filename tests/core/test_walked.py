@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -154,6 +156,35 @@ def test_a_click_on_the_largest_error_never_makes_it_worse(case):
             y, x = GRID.pixel_at(click.at)
             assert (element[y, x] > 0.5) == (click.kind == "add")
     assert before > 0.85
+
+
+def sized(points: DragPoints, size: int) -> DragPoints:
+    return replace(points, pairs=tuple(replace(pair, size=size) for pair in points.pairs))
+
+
+@pytest.mark.parametrize("rule", ["walk", "threshold"])
+def test_a_size_takes_what_is_larger_or_smaller(rule):
+    picture = painted((LEFT, RED), (RIGHT, BLUE))
+    maps, points = attending(LEFT), points_at((4.5, 7))
+    areas = [float((found(maps, sized(points, size), picture, rule=rule) > 0.5).sum()) for size in (-2, -1, 0, 1, 2)]
+    assert areas == sorted(areas) and areas[2] < areas[-1]
+    if rule == "walk":
+        assert areas[0] < areas[1] < areas[2]
+
+
+def test_a_part_is_one_step_from_its_thing():
+    picture = painted((LEFT, RED), (RIGHT, BLUE))
+    part, whole = points_at((4.5, 7)), points_at((4.5, 7))
+    assert overlap(found(attending(LEFT), sized(part, 1), picture), WHOLE) > 0.85
+    assert overlap(found(attending(WHOLE), sized(whole, -1), picture), LEFT) > 0.7
+
+
+def test_a_size_beyond_all_there_is_stays():
+    picture, maps = painted((WHOLE, RED)), attending(WHOLE)
+    largest, beyond = (found(maps, sized(points_at((4.5, 7)), size), picture) for size in (8, 9))
+    assert torch.equal(largest, beyond)
+    y, x = GRID.pixel_at(share(4.5, 7))
+    assert found(maps, sized(points_at((4.5, 7)), -9), picture)[y, x] == 1
 
 
 def test_clicks_count_for_the_threshold_too():

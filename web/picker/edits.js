@@ -1,6 +1,6 @@
 /** What buttons and keys do to drags and clicks: the change, the focus after it, and one step of the page's undo. */
 
-import { motionName, wholeOf } from "./naming.js";
+import { motionName, sizeName, wholeOf } from "./naming.js";
 import { isAnchor, KINDS, MAX_CLICKS, MAX_PAIRS, MOTIONS } from "./points.js";
 import { text } from "./text.js";
 import { make } from "./tools.js";
@@ -78,6 +78,16 @@ export class Edits {
     const now = this.#model.holderOf(spot);
     const what = wholeOf(this.#model, spot);
     this.#say(spot.end === "click" ? what : text("turned", { what, motion: motionName(now.motion) }));
+    this.#host.commit();
+  }
+
+  /** A drag's object by so many steps larger, or below 0 smaller. */
+  resize(spot, by) {
+    const holder = this.#model.holderOf(spot);
+    if (!holder || spot.end === "click") return;
+    this.#model.setSize(spot.index, holder.size + by);
+    const { size } = this.#model.holderOf(spot);
+    this.#say(text("resized", { what: wholeOf(this.#model, spot), size: sizeName(size) }));
     this.#host.commit();
   }
 

@@ -101,6 +101,8 @@ export class KeyboardControl {
       enter,
       ...(spot ? {} : { " ": add }),
       k: () => chosen && !this.#pointer.busy && this.#edits.turn(chosen),
+      ",": () => chosen && !this.#pointer.busy && this.#edits.resize(chosen, -1),
+      ".": () => chosen && !this.#pointer.busy && this.#edits.resize(chosen, 1),
       "+": () => this.#stage.zoomBy(ZOOM),
       "=": () => this.#stage.zoomBy(ZOOM),
       "-": () => this.#stage.zoomBy(1 / ZOOM),

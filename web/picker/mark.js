@@ -2,7 +2,7 @@
 
 import { arrowBetween } from "./arrow.js";
 import { assign, svg } from "./dom.js";
-import { nameOf } from "./naming.js";
+import { nameOf, signed } from "./naming.js";
 import { colourOf, inkOn } from "./palette.js";
 import { isAnchor, isOutside } from "./points.js";
 import { describePoint } from "./position.js";
@@ -72,7 +72,8 @@ export class Mark {
     this.#drawHandle(from, size, anchor);
     this.#drawTarget(to, size, anchor);
     this.#drawRadius(pair, from, stage, selected);
-    drawTag(this.#parts.tag, from, size, pair.group === null ? "" : `G${pair.group}`);
+    const told = [pair.size === 0 ? null : signed(pair.size), pair.group === null ? null : `G${pair.group}`];
+    drawTag(this.#parts.tag, from, size, told.filter(Boolean).join(" "));
     this.#placeInput("handle", from, model, stage);
     this.#placeInput("target", to, model, stage);
   }

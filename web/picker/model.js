@@ -1,10 +1,12 @@
 /** What is set on the picture of one node: its drags and clicks, edits of them, selection, undo. */
 
-import { intoReach, MAX_CLICKS, MAX_PAIRS, ontoPicture, usableGroup, usableRadius } from "./points.js";
+import { intoReach, MAX_CLICKS, MAX_PAIRS, ontoPicture, usableGroup, usableRadius, usableSize } from "./points.js";
 import { Steps } from "./steps.js";
 import { write } from "./stored.js";
 
 const NOTHING = Object.freeze({ pairs: Object.freeze([]), clicks: Object.freeze([]) });
+/** What a new pair says of itself but for its ends. */
+const UNSAID = Object.freeze({ radius: null, group: null, motion: null, size: 0 });
 
 /** The editable state. Listeners are called after each change of what is set or selected. */
 export class PointsModel {
@@ -77,14 +79,13 @@ export class PointsModel {
 
   /** @returns {number} index of the new pair, -1 when there are as many as are allowed */
   add(handle, target, coalesce = null) {
-    const pair = { handle: ontoPicture(handle), target: intoReach(target), radius: null, group: null, motion: null };
-    return this.#append("target", pair, MAX_PAIRS, coalesce);
+    return this.#append("target", { handle: ontoPicture(handle), target: intoReach(target), ...UNSAID }, MAX_PAIRS, coalesce);
   }
 
   /** A pair whose target is its handle. @returns {number} as `add` */
   addAnchor(at, coalesce = null) {
     const held = ontoPicture(at);
-    return this.#append("handle", { handle: held, target: held, radius: null, group: null, motion: null }, MAX_PAIRS, coalesce);
+    return this.#append("handle", { handle: held, target: held, ...UNSAID }, MAX_PAIRS, coalesce);
   }
 
   /** @param {"add"|"leave_out"} kind @returns {number} index of the new click, -1 as for `add` */
@@ -126,9 +127,14 @@ export class PointsModel {
     this.#change({ index, end: "handle" }, { radius: radius === null ? null : usableRadius(radius) }, coalesce);
   }
 
-  /** @param {"move"|"reshape"|null} motion null leaves it to the node */
+  /** @param {"move"|"reshape"|"push"|null} motion null leaves it to the node */
   setMotion(index, motion) {
     this.#change({ index, end: "handle" }, { motion });
+  }
+
+  /** @param {number} size steps to what is larger than what is found, below 0 to what is smaller */
+  setSize(index, size) {
+    this.#change({ index, end: "handle" }, { size: usableSize(size) });
   }
 
   /** @param {"add"|"leave_out"} kind */

@@ -4,17 +4,25 @@ import { isAnchor } from "./points.js";
 import { text } from "./text.js";
 
 const KINDS = { add: "kindAdd", leave_out: "kindLeaveOut" };
-const MOTIONS = { move: "motionMove", reshape: "motionReshape" };
+const MOTIONS = { move: "motionMove", reshape: "motionReshape", push: "motionPush" };
 
 /** @param {"add"|"leave_out"} kind of a click */
 export function kindName(kind) {
   return text(KINDS[kind]);
 }
 
-/** @param {"move"|"reshape"|null} motion of a pair */
+/** @param {"move"|"reshape"|"push"|null} motion of a pair */
 export function motionName(motion) {
   return text(MOTIONS[motion] ?? "motionAuto");
 }
+
+/** @param {number} size of a pair */
+export function sizeName(size) {
+  return size === 0 ? text("sizeFound") : signed(size);
+}
+
+/** @returns {string} with its sign, as nothing else in a row has one */
+export const signed = (size) => (size > 0 ? `+${size}` : String(size).replace("-", "\u2212"));
 
 /** @param {object} model @param {import("./points.js").Spot} spot */
 export function nameOf(model, spot) {

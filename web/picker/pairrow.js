@@ -5,7 +5,7 @@ import { badge, choiceField, fillField, GroupField, numberField, PlaceFields } f
 import { shorterSide } from "./geometry.js";
 import { motionName, wholeOf } from "./naming.js";
 import { colourOf, inkOn } from "./palette.js";
-import { isAnchor, mainSpot, MOTIONS } from "./points.js";
+import { isAnchor, mainSpot, MAX_SIZE, MOTIONS } from "./points.js";
 import { tidy } from "./position.js";
 import { text } from "./text.js";
 
@@ -20,6 +20,7 @@ export class PairRow {
   #arrow = html("span", { class: "ad-arrow", "aria-hidden": "true" });
   #limit;
   #radius;
+  #size;
   #motion;
   #held = html("span", { class: "ad-held" }, text("anchor"));
   #group;
@@ -39,6 +40,9 @@ export class PairRow {
     this.#radius = numberField("radius", () => this.#typedRadius());
     this.#radius.classList.add("ad-radius-field");
     assign(this.#radius, { min: "1", placeholder: "∞" });
+    this.#size = numberField("size", () => this.#typedSize());
+    this.#size.classList.add("ad-size-field");
+    assign(this.#size, { min: String(-MAX_SIZE), max: String(MAX_SIZE), placeholder: text("sizeNone") });
     const motions = [null, ...MOTIONS].map((motion) => [motion ?? "", motionName(motion)]);
     this.#motion = choiceField("motion", motions, (value) => this.#chooseMotion(value || null));
     this.#group = new GroupField({ index, end: "handle" }, parts);
@@ -48,7 +52,7 @@ export class PairRow {
       "div",
       { class: "ad-row ad-pair-row", role: "listitem" },
       this.#badge, ...this.#handle.elements, this.#arrow, ...this.#target.elements, this.#limit, this.#radius,
-      this.#motion, this.#held, this.#group.element, this.#remove,
+      this.#size, this.#motion, this.#held, this.#group.element, this.#remove,
     );
   }
 
@@ -80,6 +84,7 @@ export class PairRow {
     assign(this.#limit, { "aria-label": label, title: label, "aria-pressed": String(limited) });
     const pixels = limited ? tidy(pair.radius * shorterSide(stage.space)) : "";
     fillField(this.#radius, pixels, `${what}: ${text("radius")}`, text("radiusHint"));
+    fillField(this.#size, pair.size === 0 ? "" : String(pair.size), `${what}: ${text("size")}`, text("sizeHint"));
     this.#motion.hidden = anchor;
     this.#held.hidden = !anchor;
     fillField(this.#motion, pair.motion ?? "", `${what}: ${text("motion")}`, text("motionHint"));
@@ -93,6 +98,13 @@ export class PairRow {
     const value = this.#radius.valueAsNumber;
     model.setRadius(this.#index, Number.isFinite(value) && value > 0 ? value / shorterSide(stage.space) : null);
     written(this.#radius);
+  }
+
+  #typedSize() {
+    const { model, written } = this.#parts;
+    const value = this.#size.valueAsNumber;
+    model.setSize(this.#index, Number.isFinite(value) ? value : 0);
+    written(this.#size);
   }
 
   #toggleRadius() {

@@ -1,14 +1,15 @@
 /**
  * What is set on a picture, as it is kept. Points are {x, y}, normalised to the picture's width and height. A pair is
- * {handle, target, radius: number|null, group: number|null, motion: "move"|"reshape"|null}; the radius is a share of the
- * picture's shorter side, pairs of one group drag one object, and without a motion the node chooses. A click is
- * {at, kind: "add"|"leave_out", group: number|null}: what lies there belongs to the object, or doesn't.
+ * {handle, target, radius: number|null, group: number|null, motion: "move"|"reshape"|"push"|null, size: number}; the radius is a
+ * share of the picture's shorter side, pairs of one group drag one object, without a motion the node chooses, and size
+ * counts steps to what is larger (below 0: smaller) than what is found. A click is {at, kind: "add"|"leave_out", group: number|null}: what lies there belongs to the object, or doesn't.
  */
 
 export const MAX_PAIRS = 256;
 export const MAX_CLICKS = 256;
 export const MAX_GROUP = 256;
-export const MOTIONS = Object.freeze(["move", "reshape"]);
+export const MAX_SIZE = 9;
+export const MOTIONS = Object.freeze(["move", "reshape", "push"]);
 export const KINDS = Object.freeze(["add", "leave_out"]);
 /** How far outside of the picture a target may lie (core/space/points.py refuses more). */
 const TARGET_RANGE = Object.freeze([-4, 5]);
@@ -43,6 +44,11 @@ export function usableRadius(radius) {
 /** @returns {number|null} the nearest group there is; null for none */
 export function usableGroup(group) {
   return group === null ? null : clamp(Math.round(group), 1, MAX_GROUP);
+}
+
+/** @returns {number} the nearest size there is */
+export function usableSize(size) {
+  return clamp(Math.round(size), -MAX_SIZE, MAX_SIZE);
 }
 
 export function isOutside(point) {

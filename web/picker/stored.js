@@ -1,8 +1,8 @@
 /** The text that a node stores: reading what may come from anywhere, and writing. Pairs and clicks as in points.js. */
 
-import { intoReach, KINDS, MAX_CLICKS, MAX_GROUP, MAX_PAIRS, MOTIONS, ontoPicture, rounded } from "./points.js";
+import { intoReach, KINDS, MAX_CLICKS, MAX_GROUP, MAX_PAIRS, MAX_SIZE, MOTIONS, ontoPicture, rounded } from "./points.js";
 
-/** The second has groups, motions and clicks; the first is written where there are none, for older releases. */
+/** The second has groups, motions, sizes and clicks; the first is written where there are none, for older releases. */
 const NEWEST = 2;
 
 /** A stored text that could not be read. `reason` is a key of text.js, `detail` goes into its sentence. */
@@ -87,12 +87,14 @@ function readPair(raw, index, version) {
   const radius = raw.radius ?? null;
   if (radius !== null && !(isNumber(radius) && radius > 0)) throw new StoredValueError("brokenRadius", { number });
   if (version === 1) {
-    for (const what of ["group", "motion"]) if (raw[what] != null) throw new StoredValueError("brokenMixed", { what });
+    for (const what of ["group", "motion", "size"]) if (raw[what] != null) throw new StoredValueError("brokenMixed", { what });
   }
   const motion = raw.motion ?? null;
   if (motion !== null && !MOTIONS.includes(motion)) throw new StoredValueError("brokenMotion", { number });
   const group = readGroup(raw.group, "brokenGroup", number);
-  const pair = { handle: ontoPicture(handle), target: intoReach(target), radius, group, motion };
+  const size = raw.size ?? 0;
+  if (!(Number.isInteger(size) && Math.abs(size) <= MAX_SIZE)) throw new StoredValueError("brokenSize", { number, most: MAX_SIZE });
+  const pair = { handle: ontoPicture(handle), target: intoReach(target), radius, group, motion, size };
   return [pair, !isSamePoint(pair.handle, handle) || !isSamePoint(pair.target, target)];
 }
 
@@ -121,15 +123,16 @@ const placed = (point) => [rounded(point.x), rounded(point.y)];
 /** @param {Drags} drags @returns {string} what is stored of them; empty for none, as a new node has it */
 export function write({ pairs, clicks }) {
   if (!pairs.length && !clicks.length) return "";
-  const isSecond = clicks.length > 0 || pairs.some(({ group, motion }) => group !== null || motion !== null);
+  const isSecond = clicks.length > 0 || pairs.some(({ group, motion, size }) => group !== null || motion !== null || size !== 0);
   return JSON.stringify({
     version: isSecond ? 2 : 1,
-    pairs: pairs.map(({ handle, target, radius, group, motion }) => ({
+    pairs: pairs.map(({ handle, target, radius, group, motion, size }) => ({
       handle: placed(handle),
       target: placed(target),
       ...(radius === null ? {} : { radius: rounded(radius) }),
       ...(group === null ? {} : { group }),
       ...(motion === null ? {} : { motion }),
+      ...(size === 0 ? {} : { size }),
     })),
     ...(clicks.length === 0
       ? {}

@@ -1,4 +1,4 @@
-/** The small text beside a mark: the number of a click, the group of a drag or click. */
+/** The small text beside a mark: the number of a click, the size and group of a drag, the group of a click. */
 
 import { assign, svg } from "./dom.js";
 
