@@ -4,9 +4,9 @@
 
 The pictures are such as the demo model was trained on (``tools/demo_model/TRAINING.md``), of which it is known whose
 each pixel is. In every thing four places are clicked, and what is found there and what is the next smaller (a size of
--1) are looked at: an IoU with the thing of ``WHOLE`` is a thing, what lies in it and is less than ``LESS`` of it a part,
-and nothing is said of the rest. Every domain weighs the same, and so do parts and things. ``--hold-out`` fits without
-each domain in turn, too, and says how well that tells on it. Needs about 3 s a picture and a core.
+-1) are looked at: an IoU of ``WHOLE`` with the thing is a thing, what lies in it and is less than ``LESS`` of it is a
+part, and nothing is said of the rest. Every domain weighs the same, and so do parts and things. ``--hold-out`` fits
+without each domain in turn, too, and says how well that tells on it. Needs about 3 s a picture and a core.
 """
 
 from __future__ import annotations

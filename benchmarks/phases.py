@@ -19,6 +19,8 @@ from core.attention.correlation import correlate
 from core.edit import Found, planned
 from core.motion.objects import objects_of
 from core.region.found import find_element
+from core.region.look import look_at
+from core.region.parts import part_odds
 from core.settings import EditSettings
 from core.space.grid import Grid
 from core.space.points import DragPoints, make_points
@@ -70,10 +72,11 @@ def once(
     grid = Grid.padded(*image.shape[1:3])
     began = time.perf_counter()
     correlation = correlate(maps, grid, points, settings.correlation)
-    element = find_element(correlation, grid, points, settings.element, image, maps)
-    objects = objects_of(element, correlation, grid, points)
+    looks = look_at(maps, correlation, grid, points, image)
+    element = find_element(correlation, grid, points, settings.element, image, maps, looks)
+    objects, parts = objects_of(element, correlation, grid, points), part_odds(looks, element, len(points))
     found = time.perf_counter()
-    planned(Found(grid, points, correlation, element, objects), settings, image)
+    planned(Found(grid, points, correlation, element, objects, parts), settings, image)
     return {"region": found - began, "field": time.perf_counter() - found}
 
 

@@ -55,7 +55,8 @@ def pushed(
         grid: of the picture.
 
     Returns:
-        (B, 2, n, m) where what arrives at the lattice's nodes was, px, and (B, H, W) in 0..1 what moves.
+        (B, 2, n, m) where what arrives at the lattice's nodes was, px, and (B, H, W) in 0..1 what moves: of a large
+        object not all, and beyond a small one.
     """
     step, batch = lattice.spacing(grid), elements.shape[0]
     y, x = lattice.nodes(grid, elements.device)
@@ -77,4 +78,4 @@ def pushed(
         near = near * (distance < torch.stack(apart).amin(0))
     pixel_y, pixel_x = (places + 0.5 for places in coordinates(*grid.image_size, elements.device))
     gone = lattice.at_places(near[:, None].expand(-1, 2, -1, -1), grid, pixel_x, pixel_y)[:, 0]
-    return sources, torch.maximum(elements[:, at], (gone > 0).to(elements))
+    return sources, (gone > 0).to(elements)

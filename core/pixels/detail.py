@@ -7,7 +7,7 @@ import torch
 from ..diffusion.dragged import DraggedLatent
 from ..fill.background import FillSettings
 from ..motion.lookup import carry
-from ..motion.movement import Movement
+from ..motion.movement import TOUCHED, Movement
 from ..planes.guided_filter import box_mean
 from .revealed import revealed_mask
 
@@ -40,12 +40,14 @@ def detail(
             hole was filled in the latent: then only the element has a detail.
 
     Returns:
-        (B, H, W, C) like ``plain``; 0 outside the movement's free cells.
+        (B, H, W, C) like ``plain``; 0 outside the movement's free cells and what arrives.
     """
     if background is None:
         carried, share = carry(source.to(plain), movement)
         return share[..., None].to(plain) * (carried - plain)
-    within = movement.grid.spread_cells((movement.free > 0).float())[..., None].to(plain)
+    # What arrives where it was is not free, but shown.
+    changes = (movement.free > 0) | (movement.arriving > TOUCHED)
+    within = movement.grid.spread_cells(changes.float())[..., None].to(plain)
     return within * (composed(source.to(plain), movement, background.to(plain)) - plain)
 
 
