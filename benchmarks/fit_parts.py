@@ -29,8 +29,8 @@ from core.attention.plan import CapturePlan
 from core.region import fitted
 from core.region.choice import best
 from core.region.cut import tried
-from core.region.look import look_at
 from core.region.parts import part_figures
+from core.region.sight import sights_of
 from core.settings import EditSettings
 from core.space.grid import Grid
 from core.space.points import DragPair, DragPoints
@@ -82,20 +82,20 @@ def samples_of(picture: np.ndarray, whose: np.ndarray, host, settings: EditSetti
     grid, image = Grid.padded(height, width), torch.from_numpy(picture.astype(np.float32) / 255)[None]
     inversion = stations.invert(host, host.encode(grid.pad_image(image)), settings)
     points = DragPoints(tuple(DragPair(at, at) for at in places), (height, width))
-    look = look_at(inversion.maps, correlate(inversion.maps, grid, points), grid, points, image)[0]
-    pieces, found = look.pieces, []
-    for index, (view, thing) in enumerate(zip(look.views, things, strict=True)):
+    sight = sights_of(inversion.maps, correlate(inversion.maps, grid, points), grid, points, image)[0]
+    pieces, found = sight.pieces, []
+    for index, (view, thing) in enumerate(zip(sight.views, things, strict=True)):
         small = F.interpolate(torch.from_numpy(thing)[None, None].float(), size=pieces.labels.shape)[0, 0]
         truth = pieces.average(small) * pieces.area
-        needed = look.points[index]
+        needed = sight.points[index]
         cuts = tried(view.orders, torch.ones_like(needed), needed, pieces)
         for size in (0, -1):
-            own = best(cuts, view, look.related, pieces, size)
+            own = best(cuts, view, sight.related, pieces, size)
             both, area = float(own @ truth), float(own @ pieces.area)
             whole = both / max(area + float(truth.sum()) - both, 1e-6) >= WHOLE
             part = both >= INSIDE * area and both < LESS * float(truth.sum())
             if whole or part:
-                found.append((part_figures(look, own, index), part))
+                found.append((part_figures(sight, own, index), part))
     return found
 
 

@@ -19,8 +19,8 @@ from core.attention.correlation import correlate
 from core.edit import Found, planned
 from core.motion.objects import objects_of
 from core.region.found import find_element
-from core.region.look import look_at
 from core.region.parts import part_odds
+from core.region.sight import sights_of
 from core.settings import EditSettings
 from core.space.grid import Grid
 from core.space.points import DragPoints, make_points
@@ -59,9 +59,9 @@ def _maps(side: int, radius: float) -> dict[tuple[int, int], torch.Tensor]:
         place = (torch.arange(count) + 0.5) / count
         y, x = (plane.flatten() for plane in torch.meshgrid(place, place, indexing="ij"))
         inside = torch.hypot(x - 0.5, y - 0.5) < radius
-        looks = (-torch.hypot(x[:, None] - x, y[:, None] - y) / 0.3).exp()
-        looks = looks * torch.where(inside[:, None] == inside, 1.0, 0.05)
-        maps[count, count] = (looks / looks.sum(-1, keepdim=True))[None]
+        sights = (-torch.hypot(x[:, None] - x, y[:, None] - y) / 0.3).exp()
+        sights = sights * torch.where(inside[:, None] == inside, 1.0, 0.05)
+        maps[count, count] = (sights / sights.sum(-1, keepdim=True))[None]
     return maps
 
 
@@ -72,9 +72,9 @@ def once(
     grid = Grid.padded(*image.shape[1:3])
     began = time.perf_counter()
     correlation = correlate(maps, grid, points, settings.correlation)
-    looks = look_at(maps, correlation, grid, points, image)
-    element = find_element(correlation, grid, points, settings.element, image, maps, looks)
-    objects, parts = objects_of(element, correlation, grid, points), part_odds(looks, element, len(points))
+    sights = sights_of(maps, correlation, grid, points, image)
+    element = find_element(correlation, grid, points, settings.element, image, maps, sights)
+    objects, parts = objects_of(element, correlation, grid, points), part_odds(sights, element, len(points))
     found = time.perf_counter()
     planned(Found(grid, points, correlation, element, objects, parts), settings, image)
     return {"region": found - began, "field": time.perf_counter() - found}

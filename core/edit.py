@@ -31,8 +31,8 @@ from .pixels.repainted import repainted
 from .pixels.revealed import revealed_mask, seam_mask
 from .region.found import find_element
 from .region.given import Combine, check_mask, combine, given_element, softened
-from .region.look import look_at
 from .region.parts import part_odds
+from .region.sight import sights_of
 from .region.threshold import automatic_tau
 from .settings import EditSettings
 from .space.grid import Grid, check_image
@@ -205,13 +205,13 @@ def find(
     if points.pictures:
         return _find_each(inversion, grid, points, settings, image, given, combining, input)
     every = correlate(inversion.maps, grid, points, settings.correlation)
-    correlation, looks = every[:, : len(points)], None
+    correlation, sights = every[:, : len(points)], None
     if given is not None and combining is None:
         element = given_element(given, grid, inversion.batch, input)
     else:
         if image is not None and settings.element.walks:
-            looks = look_at(inversion.maps, every, grid, points, image)
-        element = find_element(every, grid, points, settings.element, image, inversion.maps, looks)
+            sights = sights_of(inversion.maps, every, grid, points, image)
+        element = find_element(every, grid, points, settings.element, image, inversion.maps, sights)
         if given is not None and combining is not None:
             element = combine(element, given, combining)
             if combining == "soften":
@@ -220,7 +220,7 @@ def find(
                         "combine", "'soften', but there is no picture to soften by.", "Link image, or use 'replace'."
                     )
                 element = softened(element, image)
-    parts = None if looks is None else part_odds(looks, element.to(correlation), len(points))
+    parts = None if sights is None else part_odds(sights, element.to(correlation), len(points))
     return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points), parts)
 
 
@@ -473,8 +473,8 @@ def planned(
     if auto:
         odds = found.parts
         if odds is None and image is not None and maps is not None:
-            looks = look_at(maps, correlation, found.grid, found.points, image)
-            odds = part_odds(looks, found.element.to(correlation), len(found.points))
+            sights = sights_of(maps, correlation, found.grid, found.points, image)
+            odds = part_odds(sights, found.element.to(correlation), len(found.points))
         told = told_motions(found.element, correlation, found.grid, found.points, objects, outlines, odds)
     return plan_movement(
         correlation, found.element, found.grid, found.points, settings.move, objects, tau, outlines, told

@@ -23,7 +23,7 @@ from ..space.points import DragPair, DragPoints
 from .choice import STEP
 from .colours import refine
 from .edges import EdgeWeights, edge_weights, smooth
-from .look import Look, look_at
+from .sight import Sight, sights_of
 from .threshold import ABOVE_OTSU, automatic_tau
 from .walked import walked
 
@@ -76,7 +76,7 @@ def find_element(
     settings: ElementSettings | None = None,
     image: torch.Tensor | None = None,
     maps: Mapping[tuple[int, int], torch.Tensor] | None = None,
-    looks: Sequence[Look] | None = None,
+    sights: Sequence[Sight] | None = None,
 ) -> torch.Tensor:
     """The union of what belongs to each handle, mended by the clicks.
 
@@ -86,7 +86,7 @@ def find_element(
         settings: thresholds and edges.
         image: (B, H, W, 3) in 0..1; the element then follows its edges and colours.
         maps: the attention maps that the correlation was read from; without them the rule is "threshold".
-        looks: at each picture, where they are made already (``look.look_at``).
+        sights: at each picture, where they are made already (``sight.sights_of``).
 
     Returns:
         (B, H, W) float32 in 0..1 at image size, on the correlation's device. What belongs to a pair ends at its
@@ -95,8 +95,8 @@ def find_element(
     settings = settings or ElementSettings()
     picture = image.to(correlation) if image is not None and settings.refined else None
     if settings.walks and picture is not None and maps is not None:
-        looks = looks or look_at(maps, correlation, grid, points, picture)
-        element = walked(looks, grid, points, picture, settings.connected)
+        sights = sights or sights_of(maps, correlation, grid, points, picture)
+        element = walked(sights, grid, points, picture, settings.connected)
         return soften(element, settings.grow, settings.feather)
     return soften(_thresholded(correlation, grid, points, settings, picture), settings.grow, settings.feather)
 

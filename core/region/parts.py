@@ -16,43 +16,43 @@ import torch.nn.functional as F
 from . import fitted
 from .choice import scored
 from .cut import connected
-from .look import Look
+from .sight import Sight
 
 INSIDE = 0.5
 """Share of a piece from which it belongs."""
 
 
-def part_odds(looks: Sequence[Look], element: torch.Tensor, count: int) -> torch.Tensor:
+def part_odds(sights: Sequence[Sight], element: torch.Tensor, count: int) -> torch.Tensor:
     """(B, P) logarithm of the odds that what hangs together with each handle is a part of something; no waiting.
 
     Args:
-        looks: at each picture.
+        sights: at each picture.
         element: (B, H, W) in 0..1, what is to move, whoever found it.
-        count: P, of handles, which are the first points of the looks.
+        count: P, of handles, which are the first points of the sights.
     """
     found = []
-    for look, own in zip(looks, element, strict=True):
-        small = F.interpolate(own[None, None].float(), size=look.pieces.labels.shape, mode="area")[0, 0]
-        inside = (look.pieces.average(small) > INSIDE).to(small)
-        figures = torch.stack([part_figures(look, inside, handle) for handle in range(count)])
+    for sight, own in zip(sights, element, strict=True):
+        small = F.interpolate(own[None, None].float(), size=sight.pieces.labels.shape, mode="area")[0, 0]
+        inside = (sight.pieces.average(small) > INSIDE).to(small)
+        figures = torch.stack([part_figures(sight, inside, handle) for handle in range(count)])
         found.append(figures @ figures.new_tensor(fitted.PART) + fitted.PART_OFFSET)
     return torch.stack(found)
 
 
-def part_figures(look: Look, inside: torch.Tensor, handle: int) -> torch.Tensor:
+def part_figures(sight: Sight, inside: torch.Tensor, handle: int) -> torch.Tensor:
     """(15,) what speaks for a part: the support of it as an object, and what the pieces round it are to the handle.
 
     Args:
-        look: at the picture.
+        sight: of the picture.
         inside: (N,) of 0 and 1, the pieces that belong.
-        handle: which of the look's points.
+        handle: which of its points.
     """
-    pieces, view = look.pieces, look.views[handle]
-    seed = look.points[handle]
+    pieces, view = sight.pieces, sight.views[handle]
+    seed = sight.points[handle]
     own = connected(torch.maximum(inside, seed), seed, pieces)
     ring = (own @ pieces.shared) * (1 - own) * (pieces.area > 0)
     ring = ring / ring.sum().clamp_min(1e-6)
-    score = scored(own[None], view, look.related, pieces)
+    score = scored(own[None], view, sight.related, pieces)
     return torch.cat([score, ring @ view.clue, (ring @ view.belief.clamp(-MOST, MOST))[None]])
 
 

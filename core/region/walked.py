@@ -17,7 +17,7 @@ from ..space.points import Click, DragPair, DragPoints
 from .choice import added, best, left_out
 from .colours import refine
 from .cut import connected, tried
-from .look import Look, smaller
+from .sight import Sight, smaller
 
 UNSURE = 3
 """Half width in small pixels of the band round a cut in which the picture decides."""
@@ -30,21 +30,21 @@ CERTAIN = 0.1
 
 
 def walked(
-    looks: Sequence[Look],
+    sights: Sequence[Sight],
     grid: Grid,
     points: DragPoints,
     image: torch.Tensor,
     keep_connected: bool,
 ) -> torch.Tensor:
-    """The union of what belongs to each pair within its radius, (B, H, W) float32 in 0..1, on the looks' device.
+    """The union of what belongs to each pair within its radius, (B, H, W) float32 in 0..1, on the sights' device.
 
     Args:
-        looks: at each picture (``look.look_at``).
+        sights: at each picture (``sight.sights_of``).
         grid, points: of the picture.
         image: (B, H, W, 3) in 0..1.
         keep_connected: leave out what does not hang together with a handle or an added click.
     """
-    image = image.to(looks[0].pieces.area)
+    image = image.to(sights[0].pieces.area)
     planes, small = image.movedim(-1, 1), smaller(image)
     # What no radius bounds has one outline; this costs most, and so costs the same for any number of handles.
     outlines = [[number for number, pair in enumerate(points.pairs) if pair.radius is None]]
@@ -52,7 +52,7 @@ def walked(
     outlines = [numbers for numbers in outlines if numbers]
     found = []
     for index in range(len(small)):
-        each, pieces = _objects(looks[index], points, keep_connected), looks[index].pieces
+        each, pieces = _objects(sights[index], points, keep_connected), sights[index].pieces
         inside = torch.stack([torch.stack([each[number] for number in numbers]).amax(0) for numbers in outlines])
         prior = box_mean(pieces.spread(inside)[:, None], UNSURE)[:, 0] * SURE + (1 - SURE) / 2
         count = len(prior)
@@ -69,12 +69,12 @@ def walked(
 
 
 def _objects(
-    look: Look, points: DragPoints, keep_connected: bool
+    sight: Sight, points: DragPoints, keep_connected: bool
 ) -> torch.Tensor:
     """(P, N) of 0 and 1: the pieces that belong to each pair."""
-    pieces, related, views = look.pieces, look.related, look.views
+    pieces, related, views = sight.pieces, sight.related, sight.views
     clue = torch.stack([view.clue for view in views])
-    points_of = look.points
+    points_of = sight.points
     found = []
     for index, pair in enumerate(points.pairs):
         allowed, needed = torch.ones_like(points_of[index]), points_of[index]

@@ -7,8 +7,8 @@ import torch
 
 from core.attention.correlation import correlate
 from core.edit import Found, planned
-from core.region.look import look_at
 from core.region.parts import part_figures, part_odds
+from core.region.sight import sights_of
 from core.settings import EditSettings
 from core.space.points import Click
 from tests.core.test_walked import (
@@ -34,8 +34,8 @@ HANDLE = (4.5, 7)
 def odds(maps, element: torch.Tensor, picture: torch.Tensor = PICTURE, *handles, **points) -> torch.Tensor:
     """(B, P)."""
     drags = points_at(*(handles or (HANDLE,)), **points)
-    looks = look_at(maps, correlate(maps, GRID, drags), GRID, drags, picture)
-    return part_odds(looks, element[None].float(), len(drags))
+    sights = sights_of(maps, correlate(maps, GRID, drags), GRID, drags, picture)
+    return part_odds(sights, element[None].float(), len(drags))
 
 
 BODY, SNOUT = block(3, 3, 13, 13), block(6, 6, 10, 10)
@@ -67,8 +67,8 @@ def test_every_handle_and_every_picture_has_its_own():
         assert torch.allclose(both[:, index], odds(maps, thing, picture, handle)[:, 0], atol=1e-3)
     batch = {size: torch.cat([one, attending(LEFT, RIGHT)[size]]) for size, one in attending(WHOLE).items()}
     drags = points_at(HANDLE)
-    looks = look_at(batch, correlate(batch, GRID, drags), GRID, drags, PICTURE.expand(2, -1, -1, -1))
-    of_each = part_odds(looks, LEFT[None].float().expand(2, -1, -1), 1)[:, 0]
+    sights = sights_of(batch, correlate(batch, GRID, drags), GRID, drags, PICTURE.expand(2, -1, -1, -1))
+    of_each = part_odds(sights, LEFT[None].float().expand(2, -1, -1), 1)[:, 0]
     assert of_each.tolist() == pytest.approx(
         [float(odds(attending(WHOLE), LEFT)), float(odds(attending(LEFT, RIGHT), LEFT))], abs=1e-3
     )
@@ -83,27 +83,27 @@ def test_it_never_waits_for_the_device():
     maps, drags = attending(WHOLE), points_at(HANDLE, clicks=(Click((0.9, 0.9), "leave_out"),))
     correlation = correlate(maps, GRID, drags)
     with NoWaiting():
-        looks = look_at(maps, correlation, GRID, drags, PICTURE)
-        part_odds(looks, LEFT[None].float(), 1)
+        sights = sights_of(maps, correlation, GRID, drags, PICTURE)
+        part_odds(sights, LEFT[None].float(), 1)
 
 
 def test_the_ring_is_what_lies_along_the_outline_from_without():
     """Where everything along the outline is the ground's, its clues are the ground's."""
     maps, drags = attending(WHOLE), points_at(HANDLE)
-    look = look_at(maps, correlate(maps, GRID, drags), GRID, drags, PICTURE)[0]
-    inside = (look.pieces.average(WHOLE.float()) > 0.5).float()
-    figures = part_figures(look, inside, 0)
+    sight = sights_of(maps, correlate(maps, GRID, drags), GRID, drags, PICTURE)[0]
+    inside = (sight.pieces.average(WHOLE.float()) > 0.5).float()
+    figures = part_figures(sight, inside, 0)
     assert figures.shape == (15,)
     # The third walk comes to the ground as late as to the picture's border, whose middle is 1.
     assert float(figures[3]) == pytest.approx(1, abs=0.3)
 
 
-def test_the_same_comes_of_it_whoever_made_the_look():
-    """A chain that has the mask alone looks again, and moves as Edit does."""
+def test_the_same_comes_of_it_whoever_looked():
+    """A chain that has the mask alone sights again, and moves as Edit does."""
     maps, drags = attending(BODY), points_at(MIDDLE)
     correlation, element = correlate(maps, GRID, drags), SNOUT[None].float()
-    looks = look_at(maps, correlation, GRID, drags, FACE)
-    known = Found(GRID, drags, correlation, element, (0,), part_odds(looks, element, 1))
+    sights = sights_of(maps, correlation, GRID, drags, FACE)
+    known = Found(GRID, drags, correlation, element, (0,), part_odds(sights, element, 1))
     again = Found(GRID, drags, correlation, element, (0,))
     moved = [planned(found, EditSettings(), FACE, maps) for found in (known, again)]
     assert torch.equal(moved[0].way_in, moved[1].way_in)

@@ -190,3 +190,26 @@ def test_auto_goes_by_what_was_told_and_drags_come_first():
     assert torch.equal(planned(own, EditSettings(), image).way_in, plan(points, motion="move").way_in)
     still = EditSettings(move=MoveSettings(motion="move"))
     assert torch.equal(planned(found, still, image).way_in, plan(points, motion="move").way_in)
+
+
+# ---- the whole edit
+
+
+@pytest.mark.parametrize("side", [128, 512], ids=["whole", "in a window"])
+def test_a_pushed_edit_reveals_nothing_and_ends_where_nothing_goes(side):
+    """With the demo model: what was not pushed is the source bit for bit, and what was is its own, sharp."""
+    from benchmarks import model
+    from core.windowed import edit_anywhere
+
+    y, x = torch.meshgrid(*[torch.linspace(0, 1, side)] * 2, indexing="ij")
+    image = torch.stack([0.5 + 0.3 * (40 * x).sin(), 0.5 + 0.3 * (40 * y).cos(), 0.3 + 0.4 * x], -1)[None]
+    image[0][(x - 0.5).square() + (y - 0.5).square() < 0.01] = torch.tensor([0.9, 0.2, 0.1])
+    points = DragPoints((DragPair((0.5, 0.5), (0.55, 0.5), motion="push"),))
+    result = edit_anywhere(model.load().host, image, points, 256)
+    assert float(result.revealed.max()) == 0
+    still = result.shown == 0
+    assert still.float().mean() > 0.3
+    assert torch.equal(result.image[still], image[still])
+    # By its colours at the target, and by the ring of ground in front of it, that was squeezed and not covered.
+    assert torch.allclose(result.image[0, side // 2, int(0.55 * side)], torch.tensor([0.9, 0.2, 0.1]), atol=0.06)
+    assert float((result.image - image).abs().amax()) > 0.3

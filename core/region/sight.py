@@ -17,7 +17,7 @@ from .walk import Relations, relations
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Sight:
     """One picture as its points see it.
 
     Attributes:
@@ -42,13 +42,13 @@ class Look:
         return (self.seeds[:, None] == pieces).to(self.pieces.area)
 
 
-def look_at(
+def sights_of(
     maps: Mapping[tuple[int, int], torch.Tensor],
     correlation: torch.Tensor,
     grid: Grid,
     points: DragPoints,
     image: torch.Tensor,
-) -> tuple[Look, ...]:
+) -> tuple[Sight, ...]:
     """Of each picture of a batch.
 
     Args:
@@ -61,7 +61,7 @@ def look_at(
     small = smaller(image.to(correlation))
     places = [pair.handle for pair in points.pairs] + [click.at for click in points.clicks]
     places = places[: correlation.shape[1]]
-    looks = []
+    sights = []
     for index in range(len(small)):
         pieces = superpixels(small[index])
         height, width = pieces.labels.shape
@@ -71,8 +71,8 @@ def look_at(
         related = relations({size: attention[index] for size, attention in maps.items()}, grid, pieces)
         clue = clues(related, pieces, seeds, correlation[index], grid)
         views = tuple(View(*each) for each in zip(seeds, clue, belief(clue), strict=True))
-        looks.append(Look(pieces, related, views))
-    return tuple(looks)
+        sights.append(Sight(pieces, related, views))
+    return tuple(sights)
 
 
 def smaller(image: torch.Tensor) -> torch.Tensor:
