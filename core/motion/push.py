@@ -17,7 +17,7 @@ from ..planes.morphology import dilate
 from ..planes.warp import coordinates, look_up
 from ..space.grid import Grid
 from . import lattice
-from .reshape import distance_between, distance_to, mean_way, partly
+from .reshape import coarse_distance, distance_between, mean_way, partly
 
 REACH = 2.5
 """Over how many times the length of its way an object's surroundings give way: they are squeezed to 0.4 at the most."""
@@ -63,8 +63,8 @@ def pushed(
     across, down = (place.expand(batch, -1, -1) for place in (x, y))
     inside = look_up(elements, across - 0.5, down - 0.5) > 0.5
     # Half a node lies between the last node inside and the outline, in the mean.
-    distance = (distance_to(inside[:, at]) * step - step / 2).clamp_min(0)
-    apart = [distance_to(inside[:, index]) * step for index in range(elements.shape[1]) if index != at]
+    distance = (coarse_distance(inside[:, at]) * step - step / 2).clamp_min(0)
+    apart = [coarse_distance(inside[:, index]) * step for index in range(elements.shape[1]) if index != at]
     border = torch.minimum(torch.minimum(x, grid.image_width - x), torch.minimum(y, grid.image_height - y)).clamp_min(0)
     free = torch.stack([distance + border, *((distance + other) / 2 for other in apart)]).amin(0)
     length = torch.linalg.vector_norm(targets - handles, dim=-1).amax()
@@ -77,5 +77,5 @@ def pushed(
     if apart:
         near = near * (distance < torch.stack(apart).amin(0))
     pixel_y, pixel_x = (places + 0.5 for places in coordinates(*grid.image_size, elements.device))
-    gone = lattice.at_places(near[:, None].expand(-1, 2, -1, -1), grid, pixel_x, pixel_y)[:, 0]
+    gone = lattice.at_places(near[:, None], grid, pixel_x, pixel_y)[:, 0]
     return sources, (gone > 0).to(elements)

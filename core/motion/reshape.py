@@ -71,9 +71,9 @@ def falloff(
     # Attention is blurred over a rim: whether the object goes on is read beyond that.
     margin = -(-blurred // step)
     goes_on = (dilate(own.float(), margin) == 0) & (sure > 0.5)
-    rim = ((_coarse_distance(goes_on) - margin - 1) * step).clamp_min(0)
+    rim = ((coarse_distance(goes_on) - margin - 1) * step).clamp_min(0)
     if held is not None:
-        rim = torch.minimum(rim, _coarse_distance(held) * step)
+        rim = torch.minimum(rim, coarse_distance(held) * step)
     bound = (rim + 0.5) / (rim + beyond + 0.5)
     # The handle's own surroundings are its own, however attention sees them.
     share = torch.minimum(straight, bound) * torch.where(distance <= near, torch.ones_like(sure), sure)
@@ -133,7 +133,7 @@ def distance_to(there: torch.Tensor) -> torch.Tensor:
     return squares.sqrt().clamp(max=most)
 
 
-def _coarse_distance(there: torch.Tensor) -> torch.Tensor:
+def coarse_distance(there: torch.Tensor) -> torch.Tensor:
     """As ``distance_to``, to half an element of a lattice with at most ``COARSE`` elements a side."""
     step = -(-max(there.shape[-2:]) // COARSE)
     if step == 1:
