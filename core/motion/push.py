@@ -72,10 +72,11 @@ def pushed(
     # The nodes round a handle are its own.
     share = share_round(distance, free, (distance_between(pulled, x, y) - 1.5 * step).clamp_min(0), length)
     sources = lattice.unfolded(partly(torch.stack([x, y]), mean_way(handles, targets, x, y), share, step), grid)
-    # What goes nowhere lies round what goes, so that nothing of what goes is cut off at a soft edge.
-    near = dilate((share > 0).to(elements), 1)
+    # What goes nowhere lies round what goes, so that nothing of what goes is cut off at a soft edge; but the picture's
+    # border is left alone.
+    near = dilate((share > 0).to(elements), 1) * (border > 0)
     if apart:
         near = near * (distance < torch.stack(apart).amin(0))
     pixel_y, pixel_x = (places + 0.5 for places in coordinates(*grid.image_size, elements.device))
     gone = lattice.at_places(near[:, None], grid, pixel_x, pixel_y)[:, 0]
-    return sources, (gone > 0).to(elements)
+    return sources, (gone > 0.5).to(elements)

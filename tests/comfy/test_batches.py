@@ -30,12 +30,12 @@ def changed(pictures) -> list[np.ndarray]:
 @pytest.mark.parametrize(("points", "ups"), [(EACH, [False, True]), (RIGHT, [False, False])], ids=["each", "all"])
 def test_edit_and_chain_drag_every_picture_its_way(client, g, scene, pixels, points, ups):
     images = batch(g, scene)
-    # What random weights find may be anything: the square is given.
+    # What random weights find may be anything, and anything a part: the square is given, and moved.
     mask = square_mask(g, 64, 64)[0]
-    edit = build_edit(g, images[0], points, mask=mask)
+    edit = build_edit(g, images[0], points, mask=mask, motion="move")
     drawn = {"mask": mask, "combine": "replace"}
     latent = g.add("VAEEncode", pixels=images[0], vae=edit.checkpoint[2])
-    chain = build_chain(g, scene(), points, mask=drawn, latent=latent[0])
+    chain = build_chain(g, scene(), points, mask=drawn, latent=latent[0], apply={"motion": "move"})
     linked = ((chain.points, "image"), (chain.mask, "image"), (chain.apply, "image"), (chain.composite, "source"))
     for node, name in linked:
         g.set(node, **{name: images[0]})

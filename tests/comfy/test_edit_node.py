@@ -24,7 +24,8 @@ def square_mask(g, width: int, height: int):
 
 def test_element_moves_and_nothing_else_changes(client, g, scene, pixels):
     size = 128
-    edit = build_edit(g, scene(size, size), RIGHT, mask=square_mask(g, size, size)[0], preserve=1.0, strength=0.25)
+    square = square_mask(g, size, size)[0]
+    edit = build_edit(g, scene(size, size), RIGHT, mask=square, preserve=1.0, strength=0.25, motion="move")
     run = client.run(g.graph)
     source = np.asarray(make_scene(size, size)).astype(int)
     result = pixels(run, edit.saved_image.id)[0].astype(int)
@@ -47,7 +48,7 @@ def test_a_tau_beside_a_mask_is_said_to_do_nothing(client, g, scene, server_log,
 
 
 def test_outside_pixels_are_the_autoencoder_s_when_asked(client, g, scene, pixels):
-    edit = build_edit(g, scene(128, 128), RIGHT, keep_pixels=False, mask=square_mask(g, 128, 128)[0])
+    edit = build_edit(g, scene(128, 128), RIGHT, keep_pixels=False, mask=square_mask(g, 128, 128)[0], motion="move")
     decoded = g.add(
         "VAEDecode",
         samples=g.add("VAEEncode", pixels=edit.image[0], vae=edit.checkpoint[2])[0],
@@ -120,7 +121,8 @@ def test_prompt_and_guidance_reach_the_sampling(client, g, scene, pixels):
 
 
 def test_seed_repaints_the_hole_alone(client, g, scene, pixels):
-    edits = [build_edit(g, scene(128, 128), RIGHT, mask=square_mask(g, 128, 128)[0], seed=s) for s in (0, 1, 0)]
+    moved = {"mask": square_mask(g, 128, 128)[0], "motion": "move"}
+    edits = [build_edit(g, scene(128, 128), RIGHT, seed=seed, **moved) for seed in (0, 1, 0)]
     run = client.run(g.graph)
     images = [pixels(run, edit.saved_image.id)[0] for edit in edits]
     assert (images[0] == images[2]).all()
