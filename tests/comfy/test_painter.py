@@ -31,10 +31,10 @@ def test_it_is_refused_for_inversion(client, g, scene, build):
 def test_it_paints_in_edit_and_chain_what_the_drag_reveals(client, g, scene, pixels):
     painter = inpainting(g)
     mask = square_mask(g, 64, 64)[0]
-    alone = build_edit(g, scene(), RIGHT, mask=mask)
-    edit = build_edit(g, scene(), RIGHT, mask=mask, painter=painter)
+    alone = build_edit(g, scene(), RIGHT, mask=mask, motion="move")
+    edit = build_edit(g, scene(), RIGHT, mask=mask, painter=painter, motion="move")
     drawn = {"mask": mask, "combine": "replace"}
-    chain = build_chain(g, scene(), RIGHT, mask=drawn, sampler={"painter": painter})
+    chain = build_chain(g, scene(), RIGHT, mask=drawn, apply={"motion": "move"}, sampler={"painter": painter})
     saved = g.save_image(chain.composite[0])
     run = client.run(g.graph)
     plain, painted, chained = (pixels(run, node.id)[0].astype(int) for node in (alone.saved_image, edit.saved_image,
@@ -57,7 +57,7 @@ def test_every_picture_of_a_batch_is_painted_where_its_own_drags_reveal(client, 
     loaded = [g.add("LoadImage", image=scene(hue=hue))[0] for hue in (0, 40)]
     pictures = g.add("ImageBatch", image1=loaded[0], image2=loaded[1])[0]
     edits = [
-        build_edit(g, pictures, f"[{RIGHT}, {down}]", mask=masks, painter=painter)
+        build_edit(g, pictures, f"[{RIGHT}, {down}]", mask=masks, painter=painter, motion="move")
         for painter in (None, inpainting(g))
     ]
     run = client.run(g.graph)
