@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from benchmarks.methods import DECODED, METHODS, WITHOUT_MODEL, true_region
 from benchmarks.metrics import mean_distance
 from benchmarks.true_motion import movement_of_flow
 from core.edit import edit
+from core.motion.field import MoveSettings
 from core.motion.lookup import carry
 from core.settings import EditSettings
 from core.space.grid import Grid
@@ -165,7 +168,7 @@ def test_the_true_field_carries_what_a_drag_cannot():
 
 def test_with_a_drag_s_own_flow_the_true_field_is_the_true_mask_s_edit():
     scene = made.scene(way=(24, 8), ground=made.texture(64, 80, seed=8))
-    context = Context(scene, made.toy_model(), SETTINGS)
+    context = Context(scene, made.toy_model(), replace(SETTINGS, move=MoveSettings(motion="move")))
     field, mask = METHODS["ours_true_field"](context), METHODS["ours_true_mask"](context)
     np.testing.assert_allclose(field.image, mask.image, atol=2e-2)
 

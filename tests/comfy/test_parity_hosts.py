@@ -40,7 +40,10 @@ class TestFamilies:
 
     @pytest.mark.parametrize("mode", ["off", "extend", "replace"])
     def test_guided_sampling_agrees_with_and_without_consistency(self, figures, family, mode):
-        assert figures[family][f"sampled, {mode}"] < 10 * TOLERANCE
+        # What the two inversions differ by, random weights amplify: on some processors that is 40 times what it is on
+        # others, and the more is allowed; what consistency itself changes is more still (below).
+        allowed = 10 * TOLERANCE + 150 * figures[family]["trajectory"]
+        assert figures[family][f"sampled, {mode}"] < min(allowed, 5e-3)
 
     def test_consistency_was_at_work(self, figures, family):
         results = [torch.tensor(figures[family][f"result, {mode}"]) for mode in ("off", "extend", "replace")]

@@ -14,13 +14,16 @@ from core import api, cli
 from core.diffusion.sampling import SampleSettings
 from core.errors import InputError, UnsupportedModelError
 from core.fill.background import FillSettings
+from core.motion.field import MoveSettings
 from core.settings import EditSettings
 from core.space.points import make_points, parse_points, points_to_json
 from tests.core import diffusers_models as models
 
 POINTS = [((0.25, 0.375), (0.6, 0.375))]
 SMOOTH = FillSettings(method="smooth")
-SETTINGS = EditSettings(steps=6, strength=0.5, sample=SampleSettings(hold_rest=1.0), fill=SMOOTH)
+MOVED = MoveSettings(motion="move")
+"""With random weights anything may be a part."""
+SETTINGS = EditSettings(steps=6, strength=0.5, sample=SampleSettings(hold_rest=1.0), fill=SMOOTH, move=MOVED)
 PLATE = np.full((64, 96, 3), (40, 160, 80), np.uint8)
 
 
