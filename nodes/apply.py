@@ -176,5 +176,5 @@ class AttentionDragApply(io.ComfyNode):
             on_intermediate(revealed_mask(dragged, settings.fill)),
             on_intermediate(seam_mask(dragged, settings.fill)),
             # Not what AttentionDrag Mask found, where something stands between the two, or a drawn mask instead.
-            ui=effective_element(cls, found, {}),
+            ui=effective_element(cls, found, {}, movement=dragged.movement),
         )

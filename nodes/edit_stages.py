@@ -225,7 +225,9 @@ def sample(
     return done.image, done.light
 
 
-def shown_of(cls: type[io.ComfyNode], image, found: Found, place: str = WHOLE, **given: Any) -> tuple[Any, Any, dict]:
+def shown_of(
+    cls: type[io.ComfyNode], image, found: Found, dragged: DraggedLatent | InWindow, place: str = WHOLE, **given: Any
+) -> tuple[Any, Any, dict]:
     """Mask and heatmap, and what the point picker is told of them."""
     made_by = {name: given[name] for name in ("steps", "strength")}
     if given.get("mask") is None:
@@ -235,7 +237,8 @@ def shown_of(cls: type[io.ComfyNode], image, found: Found, place: str = WHOLE, *
     element = whole_of(window, found.element)
     if given.get("mask") is not None and not window.is_whole:
         element = given_element(given["mask"], Grid.padded(*window.picture), image.shape[0])
-    shown = effective_element(cls, found, made_by, window) | told(window)
+    movement = (dragged.dragged if isinstance(dragged, InWindow) else dragged).movement
+    shown = effective_element(cls, found, made_by, window, movement) | told(window)
     return on_intermediate(element), on_intermediate(heat), shown
 
 
@@ -283,7 +286,7 @@ class AttentionDragEditMove(io.ComfyNode):
     @names_itself
     def execute(cls, **given: Any) -> io.NodeOutput:
         found, dragged = move(**given)
-        element, heat, shown = shown_of(cls, found=found, **given)
+        element, heat, shown = shown_of(cls, found=found, dragged=dragged, **given)
         return io.NodeOutput(Held(dragged), element, heat, *revealed_and_seam(dragged), ui=shown)
 
 
@@ -319,7 +322,7 @@ def all_at_once(place: str = WHOLE, **given: Any) -> io.NodeOutput:
     inversion = invert(**taken(AttentionDragEditInvert, given), place=place)
     moving = {**taken(AttentionDragEditMove, given), "place": place}
     found, dragged = move(inversion=inversion, **moving)
-    element, heat, shown = shown_of(AttentionDragEditMove, found=found, **moving)
+    element, heat, shown = shown_of(AttentionDragEditMove, found=found, dragged=dragged, **moving)
     picture, light = sample(inversion=inversion, dragged=dragged, **taken(AttentionDragEditSample, given))
     masks = *revealed_and_seam(dragged), on_intermediate(light)
     shown |= changed_light(AttentionDragEditSample, light)

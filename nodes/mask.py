@@ -7,6 +7,7 @@ from comfy_api.latest import io, ui
 from ..core import edit as stations
 from ..core.attention.correlation import CorrelationSettings
 from ..core.edit import Found
+from ..core.motion.movement import Movement
 from ..core.options import choices
 from ..core.region.found import ElementSettings
 from ..core.region.given import Combine
@@ -119,12 +120,16 @@ def changed_light(cls: type[io.ComfyNode], light) -> dict:
 
 
 def effective_element(
-    cls: type[io.ComfyNode], found: Found, made_by: dict[str, object], window: Window | None = None
+    cls: type[io.ComfyNode],
+    found: Found,
+    made_by: dict[str, object],
+    window: Window | None = None,
+    movement: Movement | None = None,
 ) -> dict:
     """What the point picker shows after a run: the mask, and one heatmap a handle, of the batch's first image.
 
     ``made_by`` are the widgets that had a part in the mask: when they change, the picker says that it is an old one.
-    ``window`` is that of the picture in which it was found.
+    ``window`` is that of the picture in which it was found, ``movement`` what was made of the drags, if anything yet.
     """
     correlation, element = found.grid.cells_to_image_mask(found.correlation[0]), found.element[:1]
     if window is not None:
@@ -139,4 +144,5 @@ def effective_element(
             heatmaps, "attentiondrag_heatmap", io.FolderType.temp, cls, compress_level=1
         ),
         "attentiondrag_settings": [made_by],
+        "attentiondrag_motions": list((movement and movement.motions) or ()),
     }

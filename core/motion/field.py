@@ -9,7 +9,7 @@ find what each cell receives, and contents are looked up backward at that sub-ce
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -105,9 +105,11 @@ def plan_movement(
     alone = len(points) == 1 and motions[0] in (None, "move") and not settings.perspective
     if published or apart or alone or all(pair.is_anchor for pair in points.pairs):
         above = tau[:, order] if tau is not None and settings.motion == "paper" else None
-        return _each_by_itself(correlation, element, grid, points, published, above, settings.transition)
-    return plan_pieces(correlation, element, grid, points, objects, motions, settings.perspective, settings.transition,
-                       each)  # fmt: skip
+        movement = _each_by_itself(correlation, element, grid, points, published, above, settings.transition)
+        return movement if published or apart else replace(movement, motions=_of_pairs(points, objects, motions, order))
+    movement = plan_pieces(correlation, element, grid, points, objects, motions, settings.perspective,
+                           settings.transition, each)  # fmt: skip
+    return replace(movement, motions=_of_pairs(points, objects, motions, order))
 
 
 def _motion_of(
@@ -119,6 +121,19 @@ def _motion_of(
         if one in own or motion == one and own == {None}:
             return one
     return told if motion == "auto" else None
+
+
+def _of_pairs(
+    points: DragPoints, objects: tuple[int, ...], motions: tuple[PairMotion | None, ...], order: Sequence[int]
+) -> tuple[PairMotion | None, ...]:
+    """How each pair's object moves, in the order that the pairs were given in; pairs are in ``order`` here."""
+    found: list[PairMotion | None] = [None] * len(points)
+    for index, (pair, number) in enumerate(zip(points.pairs, objects, strict=True)):
+        if not pair.is_anchor:
+            # A handle alone has nothing else to tell.
+            alone = objects.count(number) == 1
+            found[order[index]] = motions[number] or ("move" if alone else None)
+    return tuple(found)
 
 
 def _each_by_itself(

@@ -12,6 +12,7 @@ import torch
 from ..planes.morphology import dilate
 from ..planes.warp import coordinates, look_up
 from ..space.grid import Grid
+from ..space.points import PairMotion
 
 TOUCHED = 0.02
 """Share of a cell from which something left or arrived counts: half a pixel row of 8."""
@@ -49,6 +50,7 @@ class Movement:
         arrival: what arrives at every pixel; None where that follows from ``way_in``.
         folded: (B, H, W) bool, where something arrives folded in spite of all; None where nothing can.
         uncovers: (B, H, W) in 0..1, the element without what is pushed, which leaves nothing behind; None: all of it.
+        motions: of every pair, how its object moves, None where its drags tell or it stays; None where nobody asked.
     """
 
     grid: Grid
@@ -62,6 +64,7 @@ class Movement:
     arrival: Arrival | None = None
     folded: torch.Tensor | None = None
     uncovers: torch.Tensor | None = None
+    motions: tuple[PairMotion | None, ...] | None = None
 
     @classmethod
     def together(cls, pictures: Sequence[Movement]) -> Movement:

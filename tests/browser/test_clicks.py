@@ -330,6 +330,29 @@ def test_a_click_makes_the_mask_of_the_last_run_old(bench):
     assert b.notice("stale") is None
 
 
+def test_a_drag_left_to_the_node_shows_what_the_last_run_made_of_it(bench):
+    other = {"handle": [0.2, 0.7], "target": [0.5, 0.7]}
+    b = bench(text=stored(PAIR | {"motion": "move"}, other, {"handle": [0.8, 0.8], "target": [0.9, 0.8]}))
+    arrows = b.page.locator(".ad-pair")
+    shown = lambda: [arrows.nth(index).get_attribute("data-motion") for index in range(3)]  # noqa: E731
+    auto = lambda index: b.page.get_by_label(f"Drag {index}: motion").locator("option").first.text_content()  # noqa: E731
+    assert shown() == ["move", "", ""]
+    outcome = {"mask": picture_url(64, 48, (255, 255, 255)), "heat": [], "points": b.stored, "serial": 1, "live": True}
+    outcome["motions"] = ["move", "push", "nonsense"]
+    b.page.evaluate("(outcome) => { host.outcome = outcome }", outcome)
+    b.page.wait_for_selector('.ad-pair[data-motion="push"]')
+    assert shown() == ["move", "push", ""]
+    assert [auto(index) for index in (2, 3)] == ["auto: push", "auto"]
+    assert "motion" not in b.pairs[1], "it is shown, not stored"
+    # It holds for these drags alone.
+    put(b, 0.3, 0.2, "Control")
+    b.tick()
+    assert shown() == ["move", "", ""] and auto(2) == "auto"
+    b.press("Control+z")
+    b.tick()
+    assert shown() == ["move", "push", ""] and auto(2) == "auto: push"
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_marks_of_clicks_stand_out_on_any_picture_and_by_their_shape(bench, level):
     ground = (level,) * 3

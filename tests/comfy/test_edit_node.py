@@ -149,5 +149,6 @@ def test_progress_and_previews_reach_the_front_end(client, g, scene, messages):
     assert len(shown["attentiondrag_mask"]) == 1 and len(shown["attentiondrag_heatmaps"]) == 1
     [made_by] = shown["attentiondrag_settings"]
     assert made_by == {name: g.graph[edit.edit.id]["inputs"][name] for name in ("steps", "strength", "tau", "grow")}
+    assert shown["attentiondrag_motions"] == ["push"], "what auto made of the drag, in random attention"
     for reference in shown["attentiondrag_mask"] + shown["attentiondrag_heatmaps"]:
         assert Image.open(io.BytesIO(client.file(reference))).size == (64, 64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -190,6 +191,25 @@ def test_auto_goes_by_what_was_told_and_drags_come_first():
     assert torch.equal(planned(own, EditSettings(), image).way_in, plan(points, motion="move").way_in)
     still = EditSettings(move=MoveSettings(motion="move"))
     assert torch.equal(planned(found, still, image).way_in, plan(points, motion="move").way_in)
+    # And it says which it was.
+    every = (planned(found, EditSettings(), image), planned(own, EditSettings(), image), planned(found, still, image))
+    assert [one.motions for one in every] == [("push",), ("move",), ("move",)]
+    assert moved.motions == ("move",)
+
+
+def test_what_was_told_is_of_the_drags_as_they_were_given():
+    handles = {"push": ((20, 20), (24, 20)), "move": ((92, 80), (99, 80)), None: ((40, 130), (40, 130))}
+    names = ["move", None, "push"]
+    element = torch.zeros(1, HEIGHT, WIDTH)
+    element[:, 8:40, 8:40] = element[:, 64:96, 72:112] = 1
+    correlation = torch.full((1, 3, *GRID.latent_size), 0.5)
+    pairs = at(*(handles[name] for name in names)).pairs
+    for order in itertools.permutations(range(3)):
+        points = DragPoints(tuple(pairs[index] for index in order), (HEIGHT, WIDTH))
+        objects = tuple((0, 1, 2)[index] for index in order)
+        told = tuple(names[index] for index in order)
+        movement = plan_movement(correlation, element, GRID, points, MoveSettings(), objects, told=told)
+        assert movement.motions == told
 
 
 # ---- the whole edit

@@ -7,6 +7,7 @@ import { fileBehind, isFileRef, isSuperseded, viewQuery } from "./sources.js";
 const MASK_KEY = "attentiondrag_mask";
 const HEAT_KEY = "attentiondrag_heatmaps";
 const LIGHT_KEY = "attentiondrag_light";
+const MOTIONS_KEY = "attentiondrag_motions";
 const WINDOW_KEY = "attentiondrag_window";
 const SETTINGS_KEY = "attentiondrag_settings";
 const SOURCE_KEY = "attentiondrag_source";
@@ -20,7 +21,7 @@ let serial = 0;
 export class Results {
   #node;
   #page;
-  #shown = { mask: null, heat: [], light: null, window: null, points: null, serial: 0, live: false };
+  #shown = { mask: null, heat: [], light: null, motions: [], window: null, points: null, serial: 0, live: false };
   /** The node whose mask is shown, and the run that it is of; null for one of before the page was loaded. */
   #maker = { node: null, run: null };
   /** What each node that made a mask was set to then. */
@@ -41,7 +42,7 @@ export class Results {
     this.#page = page;
   }
 
-  /** @returns {{mask: string|null, heat: string[], light: string|null, window: import("../picker/host.js").Window|null, points: string|null, serial: number, live: boolean, outdated: boolean}} */
+  /** @returns {{mask: string|null, heat: string[], light: string|null, motions: (string|null)[], window: import("../picker/host.js").Window|null, points: string|null, serial: number, live: boolean, outdated: boolean}} */
   get shown() {
     const superseded = isSuperseded(this.lastPicture, this.#node, this.#page.root());
     return { ...this.#shown, outdated: superseded || this.#isSetOtherwise() };
@@ -134,6 +135,7 @@ export class Results {
       mask: this.#urls(output[MASK_KEY])[0] ?? null,
       heat: this.#urls(output[HEAT_KEY]),
       light: null,
+      motions: Array.isArray(output[MOTIONS_KEY]) ? output[MOTIONS_KEY] : [],
       window: this.#windowOf(node, output),
       serial: (serial += 1),
       live: run !== null,

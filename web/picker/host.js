@@ -36,6 +36,7 @@
  * @property {string|null} mask address of a picture, white where something moves
  * @property {string[]} heat addresses of the heatmaps, one a drag
  * @property {string|null} [light] address of a picture, white where the light changed
+ * @property {("move"|"reshape"|"push"|null)[]} [motions] of the drags, what the node took their motion for where it told
  * @property {Window|null} [window] where it was edited; nothing for the whole picture
  * @property {string|null} points the stored text that was run; null where nobody knows
  * @property {number} serial another one: another outcome; 0 before the first

@@ -64,11 +64,12 @@ export class Mark {
     const anchor = isAnchor(pair);
     this.group.classList.toggle("ad-selected", selected);
     this.group.classList.toggle("ad-anchor", anchor);
-    this.group.dataset.motion = anchor ? "" : (pair.motion ?? "");
+    const motion = pair.motion ?? model.toldMotion(this.#index);
+    this.group.dataset.motion = anchor ? "" : (motion ?? "");
     this.#handle.classList.toggle("ad-chosen", selected && model.selection.end === "handle");
     this.#target.classList.toggle("ad-chosen", selected && model.selection.end === "target");
     this.#target.classList.toggle("ad-outside", isOutside(pair.target));
-    this.#drawArrow(from, to, size, selected, pair.motion);
+    this.#drawArrow(from, to, size, selected, motion);
     this.#drawHandle(from, size, anchor);
     this.#drawTarget(to, size, anchor);
     this.#drawRadius(pair, from, stage, selected);

@@ -1,8 +1,8 @@
 /** What is set on the picture of one node: its drags and clicks, edits of them, selection, undo. */
 
-import { intoReach, MAX_CLICKS, MAX_PAIRS, ontoPicture, usableGroup, usableRadius, usableSize } from "./points.js";
+import { intoReach, MAX_CLICKS, MAX_PAIRS, MOTIONS, ontoPicture, usableGroup, usableRadius, usableSize } from "./points.js";
 import { Steps } from "./steps.js";
-import { write } from "./stored.js";
+import { canonical, write } from "./stored.js";
 
 const NOTHING = Object.freeze({ pairs: Object.freeze([]), clicks: Object.freeze([]) });
 /** What a new pair says of itself but for its ends. */
@@ -16,6 +16,7 @@ export class PointsModel {
   #listeners = new Set();
   /** @type {import("./points.js").Spot|null} */
   #selection = null;
+  #told = { motions: [], text: null };
 
   get pairs() {
     return this.#drags.pairs;
@@ -45,7 +46,7 @@ export class PointsModel {
     return write(this.#drags);
   }
 
-  /** @param {(change: "drags"|"selection") => void} listener */
+  /** @param {(change: "drags"|"selection"|"told") => void} listener */
   onChange(listener) {
     this.#listeners.add(listener);
   }
@@ -58,6 +59,22 @@ export class PointsModel {
   /** @returns {{x: number, y: number}|undefined} where a spot lies */
   pointAt(spot) {
     return this.holderOf(spot)?.[placeOf(spot.end)];
+  }
+
+  /**
+   * What the last run took each drag's motion for, where it was left to the node; it holds for these very drags alone.
+   * @param {("move"|"reshape"|"push"|null)[]} motions @param {string|null} stored the text that was run
+   */
+  tell(motions, stored) {
+    this.#told = { motions, text: stored === null ? null : canonical(stored) };
+    this.#tell("told");
+  }
+
+  /** @returns {"move"|"reshape"|"push"|null} of a drag that leaves its motion to the node, what the last run made of it */
+  toldMotion(index) {
+    const { motions, text } = this.#told;
+    const told = text !== null && text === this.text ? motions[index] : null;
+    return MOTIONS.includes(told) ? told : null;
   }
 
   isSelected({ index, end }) {

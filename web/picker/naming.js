@@ -16,6 +16,11 @@ export function motionName(motion) {
   return text(MOTIONS[motion] ?? "motionAuto");
 }
 
+/** @param {"move"|"reshape"|"push"|null} motion what the last run took a drag for that leaves it to the node */
+export function autoName(motion) {
+  return motion === null ? text("motionAuto") : text("motionTold", { motion: motionName(motion) });
+}
+
 /** @param {number} size of a pair */
 export function sizeName(size) {
   return size === 0 ? text("sizeFound") : signed(size);

@@ -48,6 +48,7 @@ export class Overlay {
     const first = !this.#outcome.mask && outcome.mask && outcome.live;
     this.#outcome = outcome;
     this.#stage.window = outcome.window ?? null;
+    this.#model.tell(outcome.motions ?? [], outcome.points);
     if (first && this.kind === "none") this.kind = "mask";
     if (this.kind === "light" && !outcome.light) this.kind = outcome.mask ? "mask" : "none";
     return true;

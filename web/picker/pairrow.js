@@ -3,7 +3,7 @@
 import { assign, html, icon, iconButton } from "./dom.js";
 import { badge, choiceField, fillField, GroupField, numberField, PlaceFields } from "./fields.js";
 import { shorterSide } from "./geometry.js";
-import { motionName, wholeOf } from "./naming.js";
+import { autoName, motionName, wholeOf } from "./naming.js";
 import { colourOf, inkOn } from "./palette.js";
 import { isAnchor, mainSpot, MAX_SIZE, MOTIONS } from "./points.js";
 import { tidy } from "./position.js";
@@ -86,6 +86,7 @@ export class PairRow {
     fillField(this.#radius, pixels, `${what}: ${text("radius")}`, text("radiusHint"));
     fillField(this.#size, pair.size === 0 ? "" : String(pair.size), `${what}: ${text("size")}`, text("sizeHint"));
     this.#motion.hidden = anchor;
+    this.#motion.options[0].textContent = autoName(model.toldMotion(this.#index));
     this.#held.hidden = !anchor;
     fillField(this.#motion, pair.motion ?? "", `${what}: ${text("motion")}`, text("motionHint"));
     this.#group.update();

@@ -127,6 +127,7 @@ export class Picker {
   }
 
   #changed(change) {
+    if (change === "told") this.#panel.update();
     if (change === "drags") {
       // Half drawn, it is not to be stored: a page may take what is stored for a step of its undo at any time.
       if (!this.#pointer.busy) this.#store();

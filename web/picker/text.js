@@ -48,6 +48,7 @@ export const ENGLISH = Object.freeze({
   removeRadius: "Lift the limit of drag {number}",
   motion: "motion",
   motionAuto: "auto",
+  motionTold: "auto: {motion}",
   motionMove: "move",
   motionReshape: "reshape",
   motionPush: "push",
