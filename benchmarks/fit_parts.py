@@ -27,8 +27,9 @@ from core import edit as stations
 from core.attention.correlation import correlate
 from core.attention.plan import CapturePlan
 from core.region import fitted
-from core.region.choice import best
-from core.region.cut import tried
+from core.region.belonging import belonging
+from core.region.choice import best, figures_of
+from core.region.cut import candidates
 from core.region.parts import part_figures
 from core.region.sight import sights_of
 from core.settings import EditSettings
@@ -47,6 +48,14 @@ WHOLE, INSIDE, LESS = 0.75, 0.85, 0.6
 
 Known = tuple[np.ndarray, np.ndarray]
 """A picture (H, W, 3) uint8, and the number of the thing that each of its pixels shows (H, W), 0 for none."""
+
+
+def add_pictures(parser: argparse.ArgumentParser, count: int) -> None:
+    """What ``pictures`` reads."""
+    parser.add_argument("--rooms", type=Path, metavar="DIR", help="of tools.worlds --pictures --things")
+    parser.add_argument("--composites", type=Path, metavar="DIR", help="of tools.scenes --pictures")
+    parser.add_argument("--drawn", type=Path, metavar="FILE.npy", help="of tools.demo_model.render")
+    parser.add_argument("--count", type=int, default=count, help="pictures of each domain")
 
 
 def pictures(args: argparse.Namespace) -> dict[str, Iterator[Known]]:
@@ -84,13 +93,15 @@ def samples_of(picture: np.ndarray, whose: np.ndarray, host, settings: EditSetti
     points = DragPoints(tuple(DragPair(at, at) for at in places), (height, width))
     sight = sights_of(inversion.maps, correlate(inversion.maps, grid, points), grid, points, image)[0]
     pieces, found = sight.pieces, []
+    odds = belonging(sight, [((at,), ()) for at in range(len(places))])
     for index, (view, thing) in enumerate(zip(sight.views, things, strict=True)):
         small = F.interpolate(torch.from_numpy(thing)[None, None].float(), size=pieces.labels.shape)[0, 0]
         truth = pieces.average(small) * pieces.area
         needed = sight.points[index]
-        cuts = tried(view.orders, torch.ones_like(needed), needed, pieces)
+        cuts = candidates(odds[index], view.orders, torch.ones_like(needed), needed, pieces)
+        figures = figures_of(cuts, odds[index], view, sight.related, pieces)
         for size in (0, -1):
-            own = best(cuts, view, sight.related, pieces, size)
+            own = best(cuts, figures, pieces, size)
             both, area = float(own @ truth), float(own @ pieces.area)
             whole = both / max(area + float(truth.sum()) - both, 1e-6) >= WHOLE
             part = both >= INSIDE * area and both < LESS * float(truth.sum())
@@ -122,10 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.fit_parts", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rooms", type=Path, metavar="DIR", help="of tools.worlds --pictures --things")
-    parser.add_argument("--composites", type=Path, metavar="DIR", help="of tools.scenes --pictures")
-    parser.add_argument("--drawn", type=Path, metavar="FILE.npy", help="of tools.demo_model.render")
-    parser.add_argument("--count", type=int, default=120, help="pictures of each domain")
+    add_pictures(parser, count=120)
     parser.add_argument("--hold-out", action="store_true", help="fit without each domain in turn, too")
     parser.add_argument("--write", type=Path, metavar="FITTED.py", help="where to put the numbers")
     add_model_arguments(parser)

@@ -54,7 +54,7 @@ def fit_network(
     torch.manual_seed(0)
     first, second = torch.nn.Linear(every.shape[-1], HIDDEN), torch.nn.Linear(HIDDEN, 1, bias=False)
     rule = torch.optim.Adam([*first.parameters(), *second.parameters()], lr=0.02)
-    for _ in range(200):
+    for _ in range(400):
         drawn = second(torch.tanh(first(scaled)))[..., 0].softmax(-1)
         size = first.weight.square().sum() + second.weight.square().sum()
         _step(rule, -((drawn * iou).sum(-1) @ weights) + SHRINKING * size)
@@ -62,18 +62,6 @@ def fit_network(
     into, offset, out = (_rounded(part) for part in network)
     rows = tuple(tuple(row) for row in into.tolist())
     return tuple(mean.tolist()), tuple(spread.tolist()), (rows, tuple(offset.tolist()), tuple(out.tolist()))
-
-
-def fit_sum(figures: Sequence[torch.Tensor], rated: Sequence[torch.Tensor], weights: torch.Tensor) -> tuple[float, ...]:
-    """What figures (C, F) count for, from the IoU (C,) of what has them."""
-    every, iou = _padded(figures), _padded(rated)
-    there = _padded([torch.ones(len(one)) for one in figures])
-    slope = torch.zeros(every.shape[-1], requires_grad=True)
-    rule = torch.optim.Adam([slope], lr=0.05)
-    for _ in range(250):
-        drawn = torch.where(there > 0, every @ slope, -torch.inf).softmax(-1)
-        _step(rule, -((drawn * iou).sum(-1) @ weights) + SHRINKING * slope.square().sum())
-    return tuple(_rounded(slope.detach()).tolist())
 
 
 def fit_odds(figures: torch.Tensor, true: torch.Tensor, weights: torch.Tensor) -> tuple[tuple[float, ...], float]:
@@ -91,10 +79,9 @@ def fit_odds(figures: torch.Tensor, true: torch.Tensor, weights: torch.Tensor) -
 
 def written(text: str) -> str:
     """A module of numbers with those that ``core.region.fitted`` holds now in place of its own."""
-    rows = "".join(f"        {_told(row)},\n" for row in fitted.NETWORK[0])
-    network = f"NETWORK = (\n    (\n{rows}    ),\n    {_told(fitted.NETWORK[1])},\n    {_told(fitted.NETWORK[2])},\n)\n"
-    lines = [_wrapped("BELIEF"), f"OFFSET = {fitted.OFFSET:.3g}\n", _wrapped("MEAN"), _wrapped("SPREAD"), network]
-    lines += [_wrapped("ADD"), _wrapped("LEAVE_OUT"), _wrapped("PART"), f"PART_OFFSET = {fitted.PART_OFFSET:.3g}\n"]
+    lines = [_wrapped("BELIEF"), f"OFFSET = {fitted.OFFSET:.3g}\n", _wrapped("MEAN"), _wrapped("SPREAD")]
+    lines += [_network("NETWORK"), _wrapped("CHOICE_MEAN"), _wrapped("CHOICE_SPREAD"), _network("CHOICE")]
+    lines += [_wrapped("PART"), f"PART_OFFSET = {fitted.PART_OFFSET:.3g}\n"]
     body = "".join(lines)
     return re.sub(r"(?s)(# fmt: off\n).*(# fmt: on)", lambda found: found[1] + body + found[2], text)
 
@@ -115,6 +102,12 @@ def _rounded(values: torch.Tensor) -> torch.Tensor:
 
 def _told(values: Sequence[float]) -> str:
     return "(" + ", ".join(f"{value:.3g}" for value in values) + ")"
+
+
+def _network(name: str) -> str:
+    first, offset, second = getattr(fitted, name)
+    rows = "".join(f"        {_told(row)},\n" for row in first)
+    return f"{name} = (\n    (\n{rows}    ),\n    {_told(offset)},\n    {_told(second)},\n)\n"
 
 
 def _wrapped(name: str) -> str:

@@ -1,19 +1,18 @@
-"""Which cut is the object: scored by what speaks for it, and by a click's view of what it would change.
+"""Which cut is the object, and which a larger or a smaller one: scored by what speaks for them.
 
-The scores were fitted (``benchmarks.fit_region``) to give the highest expected intersection over union when a cut is
-drawn by softmax(score): for a point alone a network of a few hidden units over the figures of ``support``, for a
-further click a weighted sum. A click says that what it lies on is wrong and, being set at the worst place, that much of
-the rest is right: what it would change counts as a thing of its own, seen from the click.
+Either score is a network of a few hidden units over figures of ``support``, fitted (``benchmarks.fit_region``) to give
+the highest expected intersection over union when a cut is drawn by softmax(score).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from . import fitted
-from .cut import tried
 from .superpixels import Superpixels
-from .support import View, support
+from .support import View, agreement, support
 from .walk import Relations
 
 MOST = 4.0
@@ -27,16 +26,17 @@ WITHIN = 0.9
 """Share of the smaller of two cuts that the larger one holds."""
 
 
-def best(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpixels, size: int = 0) -> torch.Tensor:
-    """(N,) of 0 and 1: the best of the cuts (C, N) for a point alone; no waiting.
+def best(
+    cuts: torch.Tensor, figures: torch.Tensor, pieces: Superpixels, size: int = 0
+) -> torch.Tensor:
+    """(N,) of 0 and 1: which of the cuts (C, N) is meant, by their ``figures_of`` (C, 32); no waiting.
 
     Args:
-        size: so many times the best of those that are larger by ``STEP`` than the one before and hold it, or below 0,
-            that are smaller and lie in it. Where there is none it stays.
+        size: so many times the one that is most of a thing among those that are larger by ``STEP`` than the one before
+            and hold it, or below 0, that are smaller and lie in it. Where there is none it stays.
     """
-    score = scored(cuts, view, related, pieces)
-    at = score.argmax(0, keepdim=True)
-    areas = cuts @ pieces.area
+    at = meant(figures).argmax(0, keepdim=True)
+    areas, score = cuts @ pieces.area, a_thing(figures)
     for _ in range(abs(size)):
         area = areas.index_select(0, at)
         shared = cuts @ (cuts.index_select(0, at)[0] * pieces.area)
@@ -46,110 +46,30 @@ def best(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpixels
     return cuts.index_select(0, at)[0]
 
 
-def scored(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpixels) -> torch.Tensor:
-    """(C,) what speaks for each of cuts (C, N) as the point's object."""
-    figures = _scaled(support(cuts, view, related, pieces))
-    first, offset, second = (figures.new_tensor(part) for part in fitted.NETWORK)
-    return torch.tanh(figures @ first + offset) @ second
-
-
-def added(inside: torch.Tensor, *known) -> torch.Tensor:
-    """(N,) of 0 and 1: what belongs to a handle once a click has said that its place does, too; see ``adding``."""
-    return _heaviest(*adding(inside, *known), fitted.ADD)
-
-
-def left_out(inside: torch.Tensor, *known) -> torch.Tensor:
-    """The same once a click has said that its place does not belong; see ``leaving``."""
-    return _heaviest(*leaving(inside, *known), fitted.LEAVE_OUT)
-
-
-Told = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-
-
-def adding(
-    inside: torch.Tensor,
-    cuts: torch.Tensor,
-    needed: torch.Tensor,
-    allowed: torch.Tensor,
-    views: tuple[View, View],
-    related: Relations,
-    pieces: Superpixels,
-) -> Told:
-    """What a click that adds may make of it: (C, N) of 0 and 1, their (C, 54) figures, and (C,) which may be taken.
+def figures_of(
+    cuts: torch.Tensor, odds: torch.Tensor, view: View, related: Relations, pieces: Superpixels
+) -> torch.Tensor:
+    """(C, 32) figures of cuts (C, N), those of ``support`` and then of ``agreement``.
 
     Args:
-        inside: (N,) of 0 and 1, what belonged to the handle before.
-        cuts: (C, N) of the handle, any of which may replace it; none where it is only to be mended.
-        needed: (N,) of 0 and 1, the pieces of the handle and of every click that adds, this one's among them.
-        allowed: (N,) of 0 and 1, pieces that may belong.
-        views: of the handle and of the click.
+        odds: (N,) logarithm of those that each piece belongs (``belonging``), by all clicks.
+        view: of the point.
         related, pieces: of the picture.
     """
-    click = _one(views[1], pieces)
-    own = tried(views[1].orders, allowed, click, pieces)
-    every = torch.cat([torch.maximum(inside, own), cuts, own[: len(cuts)]])
-    holds = (every @ click) > 0
-    every = torch.maximum(every, needed) * torch.maximum(allowed, needed)
-    return every, _seen(every, inside, every * (1 - inside), inside * (1 - every), views, related, pieces), holds
+    return torch.cat([support(cuts, view, related, pieces), agreement(cuts, odds, pieces)], -1)
 
 
-def leaving(
-    inside: torch.Tensor,
-    cuts: torch.Tensor,
-    needed: torch.Tensor,
-    allowed: torch.Tensor,
-    views: tuple[View, View],
-    related: Relations,
-    pieces: Superpixels,
-) -> Told:
-    """As ``adding``, of a click that leaves out: ``allowed`` lacks its piece."""
-    own = tried(views[1].orders, torch.ones_like(allowed), _one(views[1], pieces), pieces)
-    every = torch.cat([inside * (1 - own), cuts])
-    every = torch.maximum(every * allowed, needed)
-    figures = _seen(every, inside, inside * (1 - every), every * (1 - inside), views, related, pieces)
-    return every, figures, torch.ones_like(figures[:, 0]) > 0
+def meant(figures: torch.Tensor) -> torch.Tensor:
+    """(C,) how far cuts with these figures (C, 32) are what the clicks mean."""
+    return _score(figures, fitted.CHOICE_MEAN, fitted.CHOICE_SPREAD, fitted.CHOICE)
 
 
-def _seen(
-    every: torch.Tensor,
-    inside: torch.Tensor,
-    change: torch.Tensor,
-    back: torch.Tensor,
-    views: tuple[View, View],
-    related: Relations,
-    pieces: Superpixels,
-) -> torch.Tensor:
-    """(C, 54): the whole as the handle sees it, the change as the click does, and how much is kept."""
-    area = pieces.area
-    before = (inside @ area).clamp_min(1)
-    less = (back @ area) / before
-    both = (every * inside) @ area
-    kept = torch.stack(
-        [
-            both / (every @ area + before - both).clamp_min(1),
-            ((change @ area).clamp_min(1) / before).log(),
-            (1 + less).log(),
-            less.clamp_max(1),
-        ],
-        -1,
-    )
-    seen = torch.maximum(change, _one(views[1], pieces))
-    figures = [support(cuts, view, related, pieces) for cuts, view in zip((every, seen), views, strict=True)]
-    return torch.cat([*map(_scaled, figures), kept], -1)
+def a_thing(figures: torch.Tensor) -> torch.Tensor:
+    """(C,) how far cuts with these figures (C, 25 or more) are things at all, seen from the point."""
+    return _score(figures[:, : len(fitted.MEAN)], fitted.MEAN, fitted.SPREAD, fitted.NETWORK)
 
 
-def _heaviest(
-    every: torch.Tensor, figures: torch.Tensor, may: torch.Tensor, weights: tuple[float, ...]
-) -> torch.Tensor:
-    score = torch.where(may, figures @ figures.new_tensor(weights), -torch.inf)
-    return every.index_select(0, score.argmax(0, keepdim=True))[0]
-
-
-def _scaled(figures: torch.Tensor) -> torch.Tensor:
-    mean, spread = figures.new_tensor(fitted.MEAN), figures.new_tensor(fitted.SPREAD)
-    return ((figures - mean) / spread).clamp(-MOST, MOST)
-
-
-def _one(view: View, pieces: Superpixels) -> torch.Tensor:
-    """(N,) 1 at the point's own piece."""
-    return (torch.arange(pieces.count, device=view.seed.device) == view.seed).to(pieces.area)
+def _score(figures: torch.Tensor, mean: Sequence[float], spread: Sequence[float], network: tuple) -> torch.Tensor:
+    scaled = (figures - figures.new_tensor(mean)) / figures.new_tensor(spread)
+    first, offset, second = (figures.new_tensor(part) for part in network)
+    return torch.tanh(scaled.clamp(-MOST, MOST) @ first + offset) @ second

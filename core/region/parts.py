@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 
 from . import fitted
-from .choice import scored
+from .choice import a_thing
 from .cut import connected
 from .sight import Sight
+from .support import support
 
 INSIDE = 0.5
 """Share of a piece from which it belongs."""
@@ -52,7 +53,7 @@ def part_figures(sight: Sight, inside: torch.Tensor, handle: int) -> torch.Tenso
     own = connected(torch.maximum(inside, seed), seed, pieces)
     ring = (own @ pieces.shared) * (1 - own) * (pieces.area > 0)
     ring = ring / ring.sum().clamp_min(1e-6)
-    score = scored(own[None], view, sight.related, pieces)
+    score = a_thing(support(own[None], view, sight.related, pieces))
     return torch.cat([score, ring @ view.clue, (ring @ view.belief.clamp(-MOST, MOST))[None]])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,15 +64,24 @@ def sights_of(
     sights = []
     for index in range(len(small)):
         pieces = superpixels(small[index])
-        height, width = pieces.labels.shape
-        seeds = torch.stack(
-            [pieces.labels[min(int(y * height), height - 1), min(int(x * width), width - 1)] for x, y in places]
-        )
         related = relations({size: attention[index] for size, attention in maps.items()}, grid, pieces)
-        clue = clues(related, pieces, seeds, correlation[index], grid)
-        views = tuple(View(*each) for each in zip(seeds, clue, belief(clue), strict=True))
-        sights.append(Sight(pieces, related, views))
+        sights.append(sight_of(pieces, related, seeds_at(pieces, places), correlation[index], grid))
     return tuple(sights)
+
+
+def sight_of(
+    pieces: Superpixels, related: Relations, seeds: torch.Tensor, correlation: torch.Tensor, grid: Grid
+) -> Sight:
+    """Of one picture, as points in the pieces ``seeds`` (K,) see it, with which cells correlate (K, h, w)."""
+    clue = clues(related, pieces, seeds, correlation, grid)
+    return Sight(pieces, related, tuple(View(*each) for each in zip(seeds, clue, belief(clue), strict=True)))
+
+
+def seeds_at(pieces: Superpixels, places: Sequence[tuple[float, float]]) -> torch.Tensor:
+    """(K,) long, the piece at each place (x, y), in shares of the picture."""
+    height, width = pieces.labels.shape
+    at = [(min(int(y * height), height - 1), min(int(x * width), width - 1)) for x, y in places]
+    return torch.stack([pieces.labels[y, x] for y, x in at])
 
 
 def smaller(image: torch.Tensor) -> torch.Tensor:

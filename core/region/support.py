@@ -13,8 +13,8 @@ import torch
 from .superpixels import Superpixels
 from .walk import Relations
 
-BELIEVED = 6.0
-"""Largest belief that is averaged."""
+BELIEVED, SURE = 6.0, 4.0
+"""Largest belief, and largest logarithm of the odds of belonging, that are averaged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +89,25 @@ def support(cuts: torch.Tensor, view: View, related: Relations, pieces: Superpix
         parted - _log((alike * cuts).sum(-1) / inner_length / 2),
     ]
     return torch.stack(every, -1)
+
+
+def agreement(cuts: torch.Tensor, odds: torch.Tensor, pieces: Superpixels) -> torch.Tensor:
+    """(C, 7) figures of how far cuts (C, N) agree with what belongs by ``odds`` (N,), logarithms of them."""
+    area = pieces.area
+    size, rest, firm = cuts @ area, 1 - cuts, odds.clamp(-SURE, SURE) * area
+    shares = odds.sigmoid(), (odds / 2).sigmoid(), (odds > 0).to(odds)
+    overlaps = [_overlap(cuts, rest, share * area, size) for share in shares]
+    return torch.stack(
+        [
+            overlaps[0],
+            _log(overlaps[0], 1e-3),
+            *overlaps[1:],
+            (cuts @ firm) / size.clamp_min(1e-3),
+            (rest @ firm) / (area.sum() - size).clamp_min(1e-3),
+            _log(size / (odds.sigmoid() @ area).clamp_min(1e-3), 1e-3),
+        ],
+        -1,
+    )
 
 
 def _overlap(cuts: torch.Tensor, rest: torch.Tensor, odds: torch.Tensor, size: torch.Tensor) -> torch.Tensor:

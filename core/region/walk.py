@@ -59,7 +59,11 @@ def relations(maps: Mapping[tuple[int, int], torch.Tensor], grid: Grid, pieces: 
         size, attention = _pooled(size, attention, pieces.area)
         attention = attention / attention.mean(-1, keepdim=True).clamp_min(1e-12)
         total = total + _between(_tokens(size, grid, pieces), attention)
-    related = (total + total.T) / (2 * len(every))
+    return related_by((total + total.T) / (2 * len(every)), pieces)
+
+
+def related_by(related: torch.Tensor, pieces: Superpixels) -> Relations:
+    """From symmetrised attention (N, N) between pieces, about 1 in the mean."""
     return Relations(related, _attention(related, pieces), _colour(pieces))
 
 

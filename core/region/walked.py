@@ -1,8 +1,9 @@
 """The element by walks: what belongs to the handles and clicks of one edit, on the pieces of the picture.
 
 The picture is cut into pieces (``superpixels``), the attention says how they belong together (``walk``), a handle's
-clues say how far each belongs to it (``evidence``), and the best supported cut is the object (``cut``). At its border
-the picture's own pixels decide (``colours``), and the border is soft where they don't tell.
+clues say how far each belongs to it (``evidence``), what all clicks tell together how likely (``belonging``), and the
+best supported cut is the object (``cut``, ``choice``). At its border the picture's own pixels decide (``colours``), and
+the border is soft where they don't tell.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import torch
 from ..planes.guided_filter import box_mean
 from ..space.grid import Grid
 from ..space.points import Click, DragPair, DragPoints
-from .choice import added, best, left_out
+from .belonging import NEAREST, belonging
+from .choice import best, figures_of
 from .colours import refine
-from .cut import connected, tried
+from .cut import candidates, connected
 from .sight import Sight, smaller
 
 UNSURE = 3
@@ -24,6 +26,9 @@ UNSURE = 3
 
 SURE = 0.96
 """Share of belief that a cut gives the pixels beyond the band."""
+
+COLOUR, COLOURED = 9, 0.3
+"""The clue that is a difference in colour, and what it counts for beside the walk where two clicks contend."""
 
 CERTAIN = 0.1
 """Belief below which a pixel is none of the element, and within which of 1 it is all of it; it is soft between."""
@@ -68,44 +73,63 @@ def walked(
     return every.amax(1)
 
 
-def _objects(
-    sight: Sight, points: DragPoints, keep_connected: bool
-) -> torch.Tensor:
+def _objects(sight: Sight, points: DragPoints, keep_connected: bool) -> torch.Tensor:
     """(P, N) of 0 and 1: the pieces that belong to each pair."""
-    pieces, related, views = sight.pieces, sight.related, sight.views
-    clue = torch.stack([view.clue for view in views])
-    points_of = sight.points
+    pieces, views = sight.pieces, sight.views
+    numbers = range(len(points.pairs))
+    others = [_handles_of_others(points.pairs[index], points) for index in numbers]
+    clicks = [_clicks_of(index, points.pairs[index], points) for index in numbers]
+    kinds = {number: click.kind for number, click in enumerate(points.clicks, start=len(points.pairs))}
+    adds = [[index, *(one for one in clicks[index] if kinds[one] == "add")] for index in numbers]
+    leaves = [[*others[index], *(one for one in clicks[index] if kinds[one] != "add")] for index in numbers]
+    odds = belonging(sight, list(zip(adds, leaves, strict=True)))
+    refused = [index for index in numbers if len(leaves[index]) > len(others[index])]
+    against = dict(zip(refused, belonging(sight, [(leaves[index], adds[index]) for index in refused]), strict=True))
     found = []
-    for index, pair in enumerate(points.pairs):
-        allowed, needed = torch.ones_like(points_of[index]), points_of[index]
-        others = _handles_of_others(pair, points)
-        if others:
-            # A piece is the nearer handle's, by the walk.
-            allowed = (clue[index, :, 1] < clue[others][..., 1].amin(0)).to(clue) * (1 - points_of[others].amax(0))
-            allowed = torch.maximum(allowed, needed)
-        cuts = tried(views[index].orders, allowed, needed, pieces)
-        inside = best(cuts, views[index], related, pieces, pair.size)
-        adding: list[int] = []
-        leaving: list[int] = []
-        for number in _clicks_of(index, pair, points):
-            both, ways = (views[index], views[number]), clue[number, :, 1]
-            # What another click has said holds for what lies nearer to it, by the walk.
-            if points.clicks[number - len(points.pairs)].kind == "add":
-                needed = torch.maximum(needed, points_of[number])
-                near = torch.stack([(clue[other, :, 1] >= ways).to(clue) for other in leaving] or [allowed])
-                within = torch.maximum(allowed * near.amin(0), inside)
-                inside = added(inside, cuts, needed, within, both, related, pieces)
-                adding.append(number)
-            else:
-                allowed = allowed * (1 - points_of[number])
-                near = torch.stack([(clue[other, :, 1] < ways).to(clue) for other in adding] or [0 * allowed])
-                held = torch.maximum(needed, near.amax(0) * inside * allowed)
-                inside = left_out(inside, cuts, held, allowed, both, related, pieces)
-                leaving.append(number)
-            # What a click has mended is mostly right: from then on it is added to and taken from, never replaced.
-            cuts = cuts[:0]
+    for index in numbers:
+        needed = _most(adds[index], sight.points)
+        # Where two clicks lie on one piece, the one that adds has it.
+        allowed = torch.maximum(_allowed(sight, adds[index], leaves[index], others[index], against.get(index)), needed)
+        cuts = candidates(odds[index], views[index].orders, allowed, needed, pieces)
+        figures = figures_of(cuts, odds[index], views[index], sight.related, pieces)
+        inside = best(cuts, figures, pieces, points.pairs[index].size)
         found.append(connected(inside, needed, pieces) if keep_connected else inside)
     return torch.stack(found)
+
+
+def _allowed(
+    sight: Sight, adds: list[int], leaves: list[int], others: list[int], against: torch.Tensor | None
+) -> torch.Tensor:
+    """(N,) of 0 and 1: the pieces that may belong to a pair.
+
+    Args:
+        sight: of the picture.
+        adds, leaves: numbers of the points that say what belongs to it, its handle first, and what does not.
+        others: of those that leave out, the handles on other objects.
+        against: (N,) logarithm of the odds that a piece belongs to what is left out; None where no click says so.
+    """
+    walk = torch.stack([view.clue[:, NEAREST] for view in sight.views])
+    allowed = torch.ones_like(walk[0])
+    if others:
+        # A piece is the nearer handle's, by the walk.
+        allowed = (walk[adds[0]] < _least(others, walk)).to(walk)
+    if leaves:
+        allowed = allowed * (1 - _most(leaves, sight.points))
+    if against is not None:
+        # What would be either's is the nearer click's, by the walk and by colour.
+        near = walk + COLOURED * torch.stack([view.clue[:, COLOUR] for view in sight.views])
+        allowed = allowed * (1 - ((against > 0) & (_least(leaves, near) < _least(adds, near))).to(walk))
+    return allowed
+
+
+def _least(numbers: Sequence[int], planes: torch.Tensor) -> torch.Tensor:
+    """(N,) the smallest of some of the planes (K, N)."""
+    return torch.stack([planes[number] for number in numbers]).amin(0)
+
+
+def _most(numbers: Sequence[int], planes: torch.Tensor) -> torch.Tensor:
+    """(N,) the largest of some of the planes (K, N)."""
+    return torch.stack([planes[number] for number in numbers]).amax(0)
 
 
 def _handles_of_others(pair: DragPair, points: DragPoints) -> list[int]:

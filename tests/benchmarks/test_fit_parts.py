@@ -41,7 +41,7 @@ def test_the_written_module_has_the_numbers_of_now(monkeypatch):
     text = Path(fitted.__file__).read_text("utf-8")
     held: dict[str, object] = {}
     exec(compile(written(text), "fitted", "exec"), held)
-    for name in ("BELIEF", "OFFSET", "MEAN", "SPREAD", "NETWORK", "ADD", "LEAVE_OUT", "PART", "PART_OFFSET"):
+    for name in ("BELIEF", "OFFSET", "MEAN", "SPREAD", "NETWORK", "CHOICE", "CHOICE_MEAN", "PART", "PART_OFFSET"):
         assert held[name] == getattr(fitted, name), name
     assert written(written(text)) == written(text)
 
