@@ -15,6 +15,15 @@ from scripts.environment import REPOSITORY
 from tests.core import diffusers_models as models
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Modules, and the numbers that they read."""
+    return [path for kind in ("*.py", "*.safetensors") for path in sorted(folder.rglob(kind))]
+
+
+def own_files() -> list[Path]:
+    return files_in(REPOSITORY / "core")
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds the installed wheel and nothing else of the repository."""
@@ -23,7 +32,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = tmp_path_factory.mktemp("sources")
     for name in ("pyproject.toml", "setup.py", "LICENSE", "README.md"):
         (sources / name).write_bytes((REPOSITORY / name).read_bytes())
-    for path in (REPOSITORY / "core").rglob("*.py"):
+    for path in own_files():
         copy = sources / path.relative_to(REPOSITORY)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
@@ -34,10 +43,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_every_module_is_installed(installed):
-    modules = {path.relative_to(REPOSITORY / "core") for path in (REPOSITORY / "core").rglob("*.py")}
+def test_every_module_and_its_numbers_are_installed(installed):
     package = installed / "attention_drag"
-    assert {path.relative_to(package) for path in package.rglob("*.py")} == modules
+    there = {path.relative_to(package) for path in files_in(package)}
+    assert there == {path.relative_to(REPOSITORY / "core") for path in own_files()}
 
 
 def test_the_installed_package_edits_a_picture(installed, tmp_path):
