@@ -37,8 +37,8 @@ class MoveSettings:
     Attributes:
         motion: "move" moves each object as one piece: a handle moves it, several turn, scale and bend it, anchors hold
             it; "reshape" lets its far rim stay and stretches what lies between; "push" moves it, and what lies round it
-            gives way; "auto" moves things and reshapes parts
-            of things (``outline``), but for drags that say otherwise themselves, and handles that go apart within an
+            gives way; "auto" moves things and pushes parts
+            of things (``telling``), but for drags that say otherwise themselves, and handles that go apart within an
             object, which reshape it. "paper": every cell goes
             A[h, p] / A[h, h] of the way where that is above tau (AttentionDrag, arXiv 2506.13301). "apart": every
             handle moves its own surroundings, whole, whoever they belong to.

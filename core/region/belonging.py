@@ -4,7 +4,7 @@ Every piece knows what the nearest click that adds and the nearest that leaves o
 rounds it then asks its neighbours, by how alike they are and what lies between them; what it attends to; and what has
 been found so far. Any number of clicks is one question, and the answer to all of them is one.
 
-Message passing on a region graph (Gilmer et al. 2017), in the place of a rule that chooses among cuts. Its numbers were
+Message passing on a region graph (Gilmer et al. 2017); by its odds a cut is chosen (``choice``). Its numbers were
 fitted (``benchmarks.fit_belonging``) to the true things of rendered, pasted and drawn pictures, seen through the demo
 model's attention and through sharper and vaguer ones: it must hold for other models, too. Figures of attention are
 ratios within the picture, as in ``support``.
@@ -52,8 +52,6 @@ def belonging(sight: Sight, questions: Sequence[tuple[Sequence[int], Sequence[in
         sight: of the picture.
         questions: the numbers of the views that add, one at least, and of those that leave out.
     """
-    if not questions:
-        return sight.pieces.area.new_zeros(0, sight.pieces.count)
     told = said(sight)
     asked = torch.stack([joined(told, adds, leaves) for adds, leaves in questions])
     return answered(weights_on(told), asked, *surroundings(sight.pieces, sight.related), sight.pieces.area)[-1]
@@ -78,7 +76,8 @@ def joined(told: torch.Tensor, adds: Sequence[int], leaves: Sequence[int]) -> to
     own = torch.cat([own[:, :SEED], seeds[:, None], own[:, SEED + 1 :]], -1)
     if leaves:
         other, seeds = _nearest(told, leaves)
-        against = torch.cat([other[:, list(TELLS)], seeds[:, None], torch.ones_like(seeds)[:, None]], -1)
+        tells = [other[:, number] for number in TELLS]
+        against = torch.stack([*tells, seeds, torch.ones_like(seeds)], -1)
     else:
         against = torch.cat([own.new_full((len(own), len(TELLS)), FAR), own.new_zeros(len(own), 2)], -1)
     return torch.cat([own, against], -1)

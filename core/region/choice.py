@@ -26,9 +26,7 @@ WITHIN = 0.9
 """Share of the smaller of two cuts that the larger one holds."""
 
 
-def best(
-    cuts: torch.Tensor, figures: torch.Tensor, pieces: Superpixels, size: int = 0
-) -> torch.Tensor:
+def best(cuts: torch.Tensor, figures: torch.Tensor, pieces: Superpixels, size: int = 0) -> torch.Tensor:
     """(N,) of 0 and 1: which of the cuts (C, N) is meant, by their ``figures_of`` (C, 32); no waiting.
 
     Args:

@@ -82,9 +82,11 @@ def _objects(sight: Sight, points: DragPoints, keep_connected: bool) -> torch.Te
     kinds = {number: click.kind for number, click in enumerate(points.clicks, start=len(points.pairs))}
     adds = [[index, *(one for one in clicks[index] if kinds[one] == "add")] for index in numbers]
     leaves = [[*others[index], *(one for one in clicks[index] if kinds[one] != "add")] for index in numbers]
-    odds = belonging(sight, list(zip(adds, leaves, strict=True)))
+    # Where a click leaves out, what belongs to that is asked as well.
     refused = [index for index in numbers if len(leaves[index]) > len(others[index])]
-    against = dict(zip(refused, belonging(sight, [(leaves[index], adds[index]) for index in refused]), strict=True))
+    questions = [*zip(adds, leaves, strict=True), *((leaves[index], adds[index]) for index in refused)]
+    odds = belonging(sight, questions)
+    against = dict(zip(refused, odds[len(numbers) :], strict=True))
     found = []
     for index in numbers:
         needed = _most(adds[index], sight.points)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from core.attention.correlation import CorrelationSettings, correlate
 from core.motion.field import MoveSettings, plan_movement
 from core.motion.objects import objects_of
 from core.region.found import ElementSettings, find_element
-from core.space.drags import DragPoints
+from core.space.drags import Click, DragPoints
 from core.space.grid import Grid
 from tests.core import pretended_mac
 from tests.core.builders import drags
@@ -62,7 +64,13 @@ TURNED_AWAY = drags(GRID, ((6, 4), (9, 4)), ((6, 8), (4, 8)))
 ANCHORED = drags(GRID, ((8, 5), (9, 7)), ((4, 5), (4, 5)), ((4, 7), (4, 7)))
 
 
-@pytest.mark.parametrize("points", [ONE, TURNED_AWAY, ANCHORED], ids=["one", "turned away", "anchored"])
+CLICKS = Click((0.2, 0.2), "leave_out"), Click((0.6, 0.6), "add"), Click((0.9, 0.9), "leave_out")
+CLICKED = replace(ONE, clicks=CLICKS)
+
+
+@pytest.mark.parametrize(
+    "points", [ONE, TURNED_AWAY, ANCHORED, CLICKED], ids=["one", "turned away", "anchored", "clicked"]
+)
 @pytest.mark.parametrize("options", [{}, {"motion": "reshape"}, {"motion": "push"}, {"perspective": True}])
 def test_the_region_waits_once_at_most_and_the_field_never(points: DragPoints, options, waits):
     image, maps = picture()
@@ -81,6 +89,9 @@ def test_the_region_waits_once_at_most_and_the_field_never(points: DragPoints, o
     assert found <= 1, waits
     assert len(waits) == found, waits[found:]
     assert isinstance(move.way_in, MacTensor)
+    # What is found there is what is found on the host, but for how sums are rounded.
+    same = find_element(correlate(maps, GRID, points, CorrelationSettings()), GRID, points, None, image, maps)
+    assert float((element.values_on_cpu - same).abs().mean()) < 0.01
     # What the host knows at once and the device does not is the same in the end.
     host, _ = planned(element.values_on_cpu, correlation.values_on_cpu)
     for name in ("way_in", "arriving", "leaving", "free"):
