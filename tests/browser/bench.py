@@ -90,8 +90,13 @@ class Bench:
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a normalised point of the picture lies on the screen."""
-        box = self.page.locator(".ad-picture").bounding_box()
+        box = self.box(".ad-picture")
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+    def box(self, part: str) -> dict[str, float]:
+        """Where a part lies on the screen once what has happened is drawn: before, it lies where it was."""
+        self.settle()
+        return self.page.locator(part).bounding_box()
 
     def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 5) -> None:
         mouse = self.page.mouse

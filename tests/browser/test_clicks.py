@@ -115,7 +115,7 @@ def test_an_anchor_goes_as_one_and_a_drag_drawn_back_becomes_one(bench):
     b.drag(ANCHOR["handle"], (0.6, 0.3))
     moved = b.pairs[1]
     assert moved["handle"] == moved["target"] == near(0.6, 0.3)
-    assert b.page.locator(".ad-pair.ad-anchor .ad-square").bounding_box()["width"] > 10
+    assert b.box(".ad-pair.ad-anchor .ad-square")["width"] > 10
     assert b.page.locator(".ad-pair.ad-anchor .ad-disc").is_hidden()
     x, y = b.at(*PAIR["handle"])
     b.page.mouse.move(*b.at(*PAIR["target"]))
@@ -304,7 +304,7 @@ def test_no_more_than_there_may_be_and_it_is_said(bench):
     assert said(b) == "No more than 256 clicks."
     # The last row of a long list comes into sight when its mark is taken.
     b.page.mouse.click(*b.at(255 / 300, 0.9))
-    row, panel = b.page.locator(".ad-row").nth(256).bounding_box(), b.page.locator(".ad-panel").bounding_box()
+    row, panel = b.page.locator(".ad-row").nth(256).bounding_box(), b.box(".ad-panel")
     assert panel["y"] - 1 <= row["y"] and row["y"] + row["height"] <= panel["y"] + panel["height"] + 1
     b.press("Enter")
     assert b.page.evaluate(FOCUSED) == "Click 256, Add, x"

@@ -42,7 +42,7 @@ def test_a_drag_is_stored_where_it_was_drawn(bench, scale, dpr):
 def test_marks_lie_where_the_points_are(bench):
     b = bench(text=ONE)
     for mark, expected in ((".ad-disc", (0.25, 0.5)), (".ad-circle", (0.75, 0.5))):
-        box = b.page.locator(mark).bounding_box()
+        box = b.box(mark)
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         assert middle == pytest.approx(b.at(*expected), abs=1)
 
@@ -98,7 +98,7 @@ def test_escape_breaks_a_drag_off(bench):
     b.page.mouse.down()
     b.page.mouse.move(*b.at(0.9, 0.9), steps=3)
     b.settle()
-    ring = b.page.locator(".ad-circle").bounding_box()
+    ring = b.box(".ad-circle")
     assert (ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2) == pytest.approx(b.at(0.9, 0.9), abs=1)
     b.press("Escape")
     b.page.mouse.up()
@@ -210,9 +210,9 @@ def test_radius_is_in_units_of_the_shorter_side(bench):
     b.page.get_by_label("Drag 1: radius").fill("120")
     b.press("Enter")
     assert b.pairs[0]["radius"] == 0.25
-    grip = b.page.locator(".ad-grip").bounding_box()
-    disc = b.page.locator(".ad-disc").bounding_box()
-    frame = b.page.locator(".ad-picture").bounding_box()
+    grip = b.box(".ad-grip")
+    disc = b.box(".ad-disc")
+    frame = b.box(".ad-picture")
     centre = disc["x"] + disc["width"] / 2, disc["y"] + disc["height"] / 2
     b.page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
     b.page.mouse.down()
@@ -380,8 +380,8 @@ def test_a_target_outside_is_shown_at_the_edge_and_can_be_fetched_back(bench):
     b = bench(text=json.dumps(leaving))
     assert b.pairs == leaving["pairs"]
     assert b.page.locator(".ad-target.ad-outside").count() == 1
-    ring = b.page.locator(".ad-circle").bounding_box()
-    stage = b.page.locator(".ad-stage").bounding_box()
+    ring = b.box(".ad-circle")
+    stage = b.box(".ad-stage")
     assert ring["x"] + ring["width"] <= stage["x"] + stage["width"]
     b.page.mouse.move(ring["x"] + ring["width"] / 2, ring["y"] + ring["height"] / 2)
     b.page.mouse.down()
@@ -399,7 +399,7 @@ def test_another_picture_keeps_the_points_and_says_so(bench):
     assert "300 × 500" in b.notice("size")
     assert "640 × 480" in b.notice("size")
     assert b.stored == stored
-    disc = b.page.locator(".ad-disc").bounding_box()
+    disc = b.box(".ad-disc")
     middle = disc["x"] + disc["width"] / 2, disc["y"] + disc["height"] / 2
     assert middle == pytest.approx(b.at(*b.pairs[0]["handle"]), abs=1)
 
@@ -444,7 +444,7 @@ def test_mask_and_heatmap_of_the_selected_drag(bench):
     }
     b.page.evaluate("(outcome) => { host.outcome = outcome }", outcome)
     b.page.wait_for_selector('.ad-overlay[data-showing="mask"]')
-    overlay, shown = (b.page.locator(part).bounding_box() for part in (".ad-overlay", ".ad-picture"))
+    overlay, shown = (b.box(part) for part in (".ad-overlay", ".ad-picture"))
     assert overlay == shown
     b.click("Heatmap")
     b.page.wait_for_selector('.ad-overlay[data-showing="heat"]')
@@ -488,7 +488,7 @@ def test_a_window_is_a_frame_over_the_picture_and_holds_the_mask_that_is_of_it(b
     def boxes():
         b.page.wait_for_selector(".ad-overlay[data-showing='mask']")
         b.tick()
-        return [b.page.locator(part).bounding_box() for part in (".ad-picture", ".ad-overlay", ".ad-window")]
+        return [b.box(part) for part in (".ad-picture", ".ad-overlay", ".ad-window")]
 
     b.page.evaluate("(outcome) => { host.outcome = outcome }", outcome)
     shown, overlay, window = boxes()
@@ -545,12 +545,12 @@ def test_a_linked_text_is_said_to_overrule_the_drawing(bench):
 @pytest.mark.parametrize("size", [(260, 260), (480, 560), (1100, 1100)])
 def test_fits_small_and_large_nodes(bench, size):
     b = bench(text=TWO, size=size)
-    node = b.page.locator("#node").bounding_box()
+    node = b.box("#node")
     for part in (".ad-toolbar", ".ad-stage", ".ad-status"):
-        box = b.page.locator(part).bounding_box()
+        box = b.box(part)
         assert box["x"] >= node["x"] - 1 and box["x"] + box["width"] <= node["x"] + node["width"] + 1, part
         assert box["y"] + box["height"] <= node["y"] + node["height"] + 1, part
-    assert b.page.locator(".ad-stage").bounding_box()["height"] >= 0.4 * size[1]
+    assert b.box(".ad-stage")["height"] >= 0.4 * size[1]
 
 
 @pytest.mark.parametrize("width", [250, 300, 430, 480])
@@ -559,7 +559,7 @@ def test_numbers_have_room_in_a_narrow_node(bench, width):
     pair = ends | {"radius": 0.2, "group": 256, "motion": "reshape", "size": -9}
     click = {"at": [0.5, 0.5], "kind": "leave_out", "group": 256}
     b = bench(text=json.dumps({"version": 2, "pairs": [pair], "clicks": [click]}), size=(width, 560))
-    panel = b.page.locator(".ad-panel").bounding_box()
+    panel = b.box(".ad-panel")
     for row in b.page.locator(".ad-row").all():
         controls = [control for control in row.locator("input, select, button").all() if control.is_visible()]
         boxes = [control.bounding_box() for control in controls]
