@@ -1,13 +1,14 @@
 """Pictures of which it is known whose each pixel is, as clicks see them: what the region's numbers are fitted to.
 
-    python -m benchmarks.clicked --rooms WORLDS --composites PHOTOS --drawn drawn.npy --scenes WORLDS_TRAIN --out DIR
+    python -m benchmarks.clicked --rooms WORLDS --composites PHOTOS --drawn drawn.npy --scenes CLICKS --out DIR
 
 Rooms, composites and drawings are such as the demo model was trained on (``tools/demo_model/TRAINING.md``); scenes are
-those of ``benchmarks/scene.py``, whose truth is what moved. In every thing two places are clicked (in scenes every
-handle and one place), and then where what belongs by the present numbers errs most. One file a picture and domain,
-and a second one in which the model's attention is mixed with one that knows the things, to a chance degree, vaguely
-or sharply, nearby or everywhere, or takes two things for one: other models see better and worse. Needs about 2.5 s a
-picture and a core, and 2.5 MB for each; goes on where it was broken off.
+those of ``tools.worlds.clicks`` or of ``benchmarks/scene.py``, whose truth is what moved. In every thing two places are
+clicked (in scenes every handle and one place, and the anchors), and then where what belongs by the present numbers errs
+most. One file a picture and domain, and a second one in which the model's attention is mixed with one that knows the
+things, to a chance degree, vaguely or sharply, nearby or everywhere, or takes two things for one, or knows nothing but
+what is near: other models see better and worse. Needs about 2.5 s a picture and a core, and 2.5 MB for each; goes on
+where it was broken off.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,33 +46,42 @@ CLICKS, MOST = 2, 8
 
 TAKEN_FOR_ONE = 0.15
 """Chance that a thing is another, or the ground, to attention that is made up."""
+BLIND = 0.25
+"""Chance that attention that is made up knows no things at all."""
 
 Place = tuple[float, float]
-Marked = list[tuple[Place, np.ndarray]]
-"""Places, and what belongs to each, (H, W) bool."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Places in a picture, what belongs to each, (H, W) bool, and the anchors that were set for all of them."""
+
+    places: list[tuple[Place, np.ndarray]]
+    anchors: list[Place]
 
 
 def marked(whose: np.ndarray, rng: np.random.Generator) -> Marked:
     """Places in the things of a picture (H, W)."""
-    found: Marked = []
+    found: list[tuple[Place, np.ndarray]] = []
     for number in rng.permutation(np.unique(whose[whose > 0])):
         thing = whose == number
         if thing.sum() >= SMALLEST and len(found) < MOST:
             found += [(place, thing) for place in _within(thing, rng, CLICKS)]
-    return found
+    return Marked(found, [])
 
 
 def marked_scene(folder: Path, rng: np.random.Generator) -> Marked:
-    """The handles of a scene that are no anchors, and as many places in what they move."""
+    """The handles of a scene, and as many places in what they move; and its anchors."""
     name = "object_mask.png" if (folder / "object_mask.png").exists() else "moved.png"
     moved = np.asarray(Image.open(folder / name).convert("L")) > 127
     grid, parts, found = Grid.padded(*moved.shape), ndimage.label(moved)[0], []
-    for pair in parse_points((folder / "points.json").read_text("utf-8")).pairs:
+    pairs = parse_points((folder / "points.json").read_text("utf-8")).pairs
+    for pair in pairs:
         y, x = grid.pixel_at(pair.handle)
         if not pair.is_anchor and moved[y, x]:
             own = parts == parts[y, x] if folder.name.startswith("several") else moved
             found += [(place, own) for place in (pair.handle, *_within(own, rng, 1))]
-    return found
+    return Marked(found, [pair.handle for pair in pairs if pair.is_anchor])
 
 
 def _within(thing: np.ndarray, rng: np.random.Generator, count: int) -> list[Place]:
@@ -88,19 +98,20 @@ def gathered(picture: np.ndarray, marks: Marked, host, settings: EditSettings) -
     maps = stations.invert(host, host.encode(grid.pad_image(image)), settings).maps
     pieces = superpixels(smaller(image)[0])
     related = relations({size: attention[0] for size, attention in maps.items()}, grid, pieces)
-    places, things = [place for place, _ in marks], [thing for _, thing in marks]
+    places, things = [place for place, _ in marks.places], [thing for _, thing in marks.places]
 
     def seen(places: list[Place]) -> Sight:
         points = DragPoints(tuple(DragPair(at, at) for at in places), (height, width))
         return sight_of(pieces, related, seeds_at(pieces, places), correlate(maps, grid, points)[0], grid)
 
-    odds = belonging(seen(places), [((at,), ()) for at in range(len(places))])
+    stays = range(len(places), len(places) + len(marks.anchors))
+    odds = belonging(seen(places + marks.anchors), [((at,), (), stays) for at in range(len(places))])
     wrong: list[tuple[int, Place]] = []
     for at, (own, thing) in enumerate(zip(odds > 0, things, strict=True)):
         shown = F.interpolate(pieces.spread(own.float())[None, None], size=thing.shape)[0, 0].numpy() > 0.5
         if (shown != thing).any():
             wrong.append((at, next_click(shown, thing).at))
-    sight = seen(places + [place for _, place in wrong])
+    sight = seen(places + [place for _, place in wrong] + marks.anchors)
     truth = torch.stack([_on_pieces(thing, pieces) for thing in things])
     return _sample(sight, truth, [at for at, _ in wrong], torch.from_numpy(picture.copy())), sight
 
@@ -122,14 +133,15 @@ def imagined(own: dict, sight: Sight, grid: Grid, rng: np.random.Generator) -> d
     for at in range(1, known + 1):
         if rng.random() < TAKEN_FOR_ONE:
             names[at] = names[int(rng.integers(known + 1))]
-    kind = names[kind]
-    across, share = math.exp(rng.uniform(math.log(0.02), math.log(0.5))), rng.uniform(0.25, 1)
+    blind = rng.random() < BLIND
+    kind = torch.zeros_like(kind) if blind else names[kind]
+    across, share = math.exp(rng.uniform(math.log(0.02), math.log(0.5))), rng.uniform(0.8 if blind else 0.25, 1)
     ideal = torch.where(kind[:, None] == kind, 1.0, across)
     lattice = (pieces.shared > 0).float() + torch.eye(count)
     lattice = lattice / lattice.sum(-1, keepdim=True)
     for _ in range(int(rng.integers(3))):
         ideal = lattice @ ideal @ lattice.T
-    if rng.random() < 0.7:
+    if blind or rng.random() < 0.7:
         ideal = ideal * (-torch.cdist(pieces.places, pieces.places) / rng.uniform(0.1, 1.5)).exp()
     mixed = sight.related.related.clamp_min(1e-4) ** (1 - share) * _even(ideal, pieces).clamp_min(1e-4) ** share
     related = related_by(_even(mixed, pieces), pieces)
@@ -154,8 +166,8 @@ def _on_pieces(thing: np.ndarray, pieces: Superpixels) -> torch.Tensor:
 def _sample(sight: Sight, truth: torch.Tensor, of: list[int], picture: torch.Tensor) -> dict:
     """What is kept of a picture (H, W, 3) uint8.
 
-    told: (K + E, N, 18) of all places (``belonging.said``); seeds: (K + E,); related: (N, N); truth: (K, N) of the
-    first places; of: for each of the E further ones, at whose error it lies.
+    told: (K + E + A, N, 18) of all places (``belonging.said``); seeds: (K + E + A,); related: (N, N); truth: (K, N) of
+    the first places; of: for each of the E further ones, at whose error it lies. The last A are anchors.
     """
     return {
         "picture": picture, "told": said(sight).half(), "seeds": sight.seeds, "related": sight.related.related.half(),
@@ -196,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = replace(EditSettings(), capture=CapturePlan(storage="off"))
     for domain, name, picture, marks in marked_pictures(args):
         paths = [args.out / domain / f"{name}.pt", args.out / f"{domain}.imagined" / f"{name}.pt"]
-        if not marks or all(path.exists() for path in paths):
+        if not marks.places or all(path.exists() for path in paths):
             continue
         own, sight = gathered(picture, marks, host, settings)
         rng = np.random.default_rng(sum(map(ord, name)))

@@ -93,7 +93,7 @@ def samples_of(picture: np.ndarray, whose: np.ndarray, host, settings: EditSetti
     points = DragPoints(tuple(DragPair(at, at) for at in places), (height, width))
     sight = sights_of(inversion.maps, correlate(inversion.maps, grid, points), grid, points, image)[0]
     pieces, found = sight.pieces, []
-    odds = belonging(sight, [((at,), ()) for at in range(len(places))])
+    odds = belonging(sight, [((at,), (), ()) for at in range(len(places))])
     for index, (view, thing) in enumerate(zip(sight.views, things, strict=True)):
         small = F.interpolate(torch.from_numpy(thing)[None, None].float(), size=pieces.labels.shape)[0, 0]
         truth = pieces.average(small) * pieces.area

@@ -3,11 +3,11 @@
     python -m benchmarks.fit_region --samples CLICKED/* --write core/region/fitted.py
 
 Samples are folders of ``benchmarks.clicked``, one a domain, and every domain weighs the same. Each place is a question,
-alone and with a further click where something was wrong. Cuts are rated by their true IoU, and what is fitted gives the
-highest expected IoU when one is drawn by softmax(score). ``--hold-out`` fits without each domain in turn first and says
-how well that chooses there. ``--belief`` fits what clues count for, and how far a cut is a thing, before that:
-``belonging`` is told of the one, so gather and fit that anew, then this again; ``fit_parts`` goes by the other. Needs
-about 0.1 s a question.
+alone and with a further click where something was wrong, and with a scene's anchors. Cuts are rated by their true IoU,
+and what is fitted gives the highest expected IoU when one is drawn by softmax(score). ``--hold-out`` fits without each
+domain in turn first and says how well that chooses there. ``--belief`` fits what clues count for, and how far a cut is
+a thing, before that: ``belonging`` is told of the one, so gather and fit that anew, then this again; ``fit_parts`` goes
+by the other. Needs about 0.1 s a question.
 """
 
 from __future__ import annotations
@@ -45,13 +45,21 @@ def questions(path: Path, domain: int) -> Iterator[Question]:
     """Of one sample."""
     sample, pieces, related = read(path)
     told, truth, seeds = sample["told"].float(), sample["truth"].float(), sample["seeds"]
+    # Anchors come last (``clicked``).
+    stays = list(range(len(truth) + len(sample["of"]), len(seeds)))
     asked: list[tuple[int, list[int], list[int]]] = [(at, [at], []) for at in range(len(truth))]
     for number, at in enumerate(sample["of"], start=len(truth)):
         if seeds[number] != seeds[at]:
             adds = bool(truth[at, seeds[number]] > 0.5)
             asked.append((at, [at, number], []) if adds else (at, [at], [number]))
-    every = torch.stack([joined(told, adds, leaves) for _, adds, leaves in asked])
-    odds = answered(weights_on(told), every, *surroundings(pieces, related), pieces.area)[-1]
+    around = (*surroundings(pieces, related), pieces.area)
+    every = torch.stack([joined(told, adds, leaves, stays) for _, adds, leaves in asked])
+    odds = answered(weights_on(told), every, *around)[-1]
+    further = [number for number, (_, adds, leaves) in enumerate(asked) if len(adds) + len(leaves) > 1]
+    if further:
+        # The first places were asked alone.
+        again = [joined(told, *asked[number][1:], stays, odds[asked[number][0]]) for number in further]
+        odds[further] = answered(weights_on(told), torch.stack(again), *around)[-1]
     for (at, adds, leaves), own in zip(asked, odds, strict=True):
         clue = told[at, :, : SEED - 1]
         view = View(seeds[at], clue, belief(clue))

@@ -10,8 +10,9 @@ For every scene one inversion, and from it the element
     picture off     by the threshold, without the picture
     threshold       the rule "threshold", the default before "walk"
 
-IoU is of the element at a half with the scene's own mask. Handles are given as the scene has them; with ``moving``
-anchors do not count: what an anchor lies on may stay.
+IoU is of the element, at a half, with the scene's own mask; of what of it belongs to the handles that move, where there
+are anchors. Handles and anchors are given as the scene has them; the two rules without a picture know nothing of
+anchors and are given none.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ import torch
 from scipy import ndimage
 
 from core import edit as stations
+from core.attention.correlation import correlate
 from core.attention.plan import CapturePlan
+from core.region.anchored import moving, parts_ways
 from core.region.found import ElementSettings
+from core.region.sight import sights_of
 from core.settings import EditSettings
 from core.space.grid import Grid
 from core.space.points import Click, DragPoints
@@ -70,13 +74,18 @@ def of_scene(scene: Scene, host, settings: EditSettings, variants: Sequence[str]
     grid = Grid.padded(*scene.size)
     settings = replace(settings, capture=CapturePlan(storage="off"))
     inversion = stations.invert(host, host.encode(grid.pad_image(scene.image)), settings)
-    moving = tuple(pair for pair in scene.points.pairs if not pair.is_anchor) or scene.points.pairs
-    points = replace(scene.points, pairs=moving)
-    truth = scene.object_mask > 0.5
+    points, truth = scene.points, scene.object_mask > 0.5
 
     def found(points: DragPoints = points, **element) -> torch.Tensor:
         chosen = replace(settings, element=replace(settings.element, **element))
-        return stations.find(inversion, grid, points, chosen, scene.image).element
+        if not chosen.element.walks:
+            handles = tuple(pair for pair in points.pairs if not pair.is_anchor) or points.pairs
+            points = replace(points, pairs=handles)
+        element = stations.find(inversion, grid, points, chosen, scene.image).element
+        if not chosen.element.walks or not parts_ways(points):
+            return element
+        seen = sights_of(inversion.maps, correlate(inversion.maps, grid, points), grid, points, scene.image)
+        return moving(seen, element, grid, points)[0]
 
     first = found()
     figures = {"click": iou(first, truth)}

@@ -29,6 +29,7 @@ from .pixels.composite import composite, shown_mask
 from .pixels.detail import composed, detail, restore_detail
 from .pixels.repainted import repainted
 from .pixels.revealed import revealed_mask, seam_mask
+from .region.anchored import going, parts_ways
 from .region.found import find_element
 from .region.given import Combine, check_mask, combine, given_element, softened
 from .region.parts import part_odds
@@ -49,6 +50,8 @@ class Found:
         element: (B, H, W) in 0..1, what is to move.
         objects: the object of every pair, counted from 0 (``motion.objects``); None: not told yet.
         parts: (B, P) logarithm of the odds that it is a part of something (``region.parts``); None: not told yet.
+        going: (B, H, W) in 0..1, what of the element goes where anchors say that something of it stays
+            (``region.anchored``); None: not told yet, or all of it.
         pictures: where every picture has drags of its own, what belongs to the handles in each.
     """
 
@@ -58,6 +61,7 @@ class Found:
     element: torch.Tensor
     objects: tuple[int, ...] | None = None
     parts: torch.Tensor | None = None
+    going: torch.Tensor | None = None
     pictures: tuple[Found, ...] = ()
 
 
@@ -221,7 +225,8 @@ def find(
                     )
                 element = softened(element, image)
     parts = None if sights is None else part_odds(sights, element.to(correlation), len(points))
-    return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points), parts)
+    goes = None if sights is None or not parts_ways(points) else going(sights, element, grid, points)
+    return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points), parts, goes)
 
 
 def move(
@@ -451,7 +456,7 @@ def planned(
         settings: ``move`` of it is used, and ``element.tau`` where it moves as published.
         image: (B, H, W, 3) in 0..1, the source, by which "auto" tells parts from things and what is reshaped stays on
             what it is a part of; without it all are things.
-        maps: token grid -> (B, n, n), of the inversion, by which "auto" tells parts, too.
+        maps: token grid -> (B, n, n), of the inversion, by which "auto" tells parts, too, and what goes beside anchors.
     """
     correlation, tau = found.correlation, None
     if settings.move.motion == "paper":
@@ -469,15 +474,18 @@ def planned(
     auto = settings.move.motion == "auto" and settings.move.falloff == "rigid"
     if image is not None and (asked or auto):
         outlines = outlines_of(found.element, image, correlation, found.grid, found.points, objects)
-    told = None
+    odds, goes, told = found.parts, found.going, None
+    anchored = parts_ways(found.points) and settings.move.falloff == "rigid" and settings.move.motion != "paper"
+    asks = auto and odds is None or anchored and goes is None
+    if asks and image is not None and maps is not None:
+        every = correlate(maps, found.grid, found.points, settings.correlation)
+        sights = sights_of(maps, every, found.grid, found.points, image)
+        odds = part_odds(sights, found.element.to(correlation), len(found.points)) if odds is None else odds
+        goes = going(sights, found.element, found.grid, found.points) if anchored and goes is None else goes
     if auto:
-        odds = found.parts
-        if odds is None and image is not None and maps is not None:
-            sights = sights_of(maps, correlation, found.grid, found.points, image)
-            odds = part_odds(sights, found.element.to(correlation), len(found.points))
         told = told_motions(found.element, correlation, found.grid, found.points, objects, outlines, odds)
     return plan_movement(
-        correlation, found.element, found.grid, found.points, settings.move, objects, tau, outlines, told
+        correlation, found.element, found.grid, found.points, settings.move, objects, tau, outlines, told, goes
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from comfy_api.latest import io, ui
 
 from ..core import edit as stations
@@ -9,6 +10,7 @@ from ..core.attention.correlation import CorrelationSettings
 from ..core.edit import Found
 from ..core.motion.movement import Movement
 from ..core.options import choices
+from ..core.region.anchored import parts_ways
 from ..core.region.found import ElementSettings
 from ..core.region.given import Combine
 from ..core.settings import EditSettings
@@ -119,6 +121,10 @@ def changed_light(cls: type[io.ComfyNode], light) -> dict:
     return {"attentiondrag_light": saved}
 
 
+STILL = 0.4
+"""Of the mask's strength in the point picker, that of what anchors hold."""
+
+
 def effective_element(
     cls: type[io.ComfyNode],
     found: Found,
@@ -132,6 +138,9 @@ def effective_element(
     ``window`` is that of the picture in which it was found, ``movement`` what was made of the drags, if anything yet.
     """
     correlation, element = found.grid.cells_to_image_mask(found.correlation[0]), found.element[:1]
+    goes = found.going if movement is None else movement.element
+    if goes is not None and parts_ways(found.points):
+        element = torch.maximum(STILL * element, goes[:1].to(element))
     if window is not None:
         correlation, element = whole_of(window, correlation), whole_of(window, element)
     heatmaps = preview.heat(correlation)

@@ -13,12 +13,18 @@ from ..model.protocols import Autoencoder
 from ..motion.movement import Movement
 from ..options import check_choice, check_not_negative
 from ..space.grid import Grid, check_image
-from .harmonic import harmonic
+from .harmonic import around, harmonic
 from .semantic import attended
 from .trial import Filling, continued
 
 Space = Literal["pixels", "latent"]
 Fill = Literal["auto", "smooth", "curved", "patches", "attention"]
+
+
+ENCLOSED, NONE = 0.75, 0.01
+"""Share of walks at random out of a hole that end on what anchors hold from which that goes on in it, and below which a
+place has nothing to do with it. On twelve validation scenes with the true parts it is 0.81 to 1.0 in five of six of
+*open* (where the truth changed 14.5 dB, and 12.1 with the ground in it), at most 0.7 in *bend*."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +107,8 @@ def continue_background(
     to_fill, unread = (part.to(planes.device) for part in _filled_and_unread(movement, settings.hole_margin))
     if clean_plate is None:
         filling = continued(planes, unread, cast(Filling, settings.method))
+        if movement.held is not None:
+            filling = enclosed(filling, planes, to_fill, unread)
     else:
         filling = clean_plate.movedim(-1, 1).to(planes).clamp(0, 1)
     planes = torch.where(to_fill[:, None], filling, planes)
@@ -109,6 +117,34 @@ def continue_background(
     hole = movement.hole_cells(settings.hole_margin).to(clean.device)
     # Cells that show no part of the hole are the source's own, not what the filled picture's encoding makes of them.
     return Background(torch.where(hole[:, None], encoded.to(clean), clean), picture)
+
+
+def enclosed(filling: torch.Tensor, planes: torch.Tensor, hole: torch.Tensor, unread: torch.Tensor) -> torch.Tensor:
+    """A filling that goes on with what anchors hold where that is what lies round the hole: a drawer leaves its chest.
+
+    Whether it is, is told by where a walk at random out of the hole ends (a harmonic function, ``harmonic``).
+
+    Args:
+        filling: (B, C, H, W) of the hole, from the background alone.
+        planes: (B, C, H, W) the source.
+        hole: (B, H, W) bool, what is filled.
+        unread: (B, H, W) bool, that and what anchors hold.
+    """
+    held = unread & ~hole
+    if not bool(held.any()):
+        return filling
+    ends = harmonic(held[:, None].to(planes), hole)[:, 0]
+    # Other objects' holes, which no such walk leads out of, don't count.
+    counts = hole & (ends > NONE)
+    share = (ends * counts).sum((-2, -1)) / counts.sum((-2, -1)).clamp_min(1)
+    within = counts & (share > ENCLOSED)[:, None, None]
+    if not bool(within.any()):
+        return filling
+    rows, columns = (around(within.any(0).any(axis)) for axis in (1, 0))
+    own = harmonic(planes[..., rows, columns], ~held[..., rows, columns])
+    filled = filling.clone()
+    filled[..., rows, columns] = torch.where(within[:, None, rows, columns], own, filling[..., rows, columns])
+    return filled
 
 
 def check_clean_plate(clean_plate: torch.Tensor, grid: Grid, batch: int) -> None:

@@ -30,14 +30,14 @@ def harmonic(planes: torch.Tensor, hole: torch.Tensor) -> torch.Tensor:
     if not bool(hole.any()):
         return planes
     unread = hole | ~planes.isfinite().all(1)
-    rows, columns = (_around(unread.any(0).any(axis)) for axis in (1, 0))
+    rows, columns = (around(unread.any(0).any(axis)) for axis in (1, 0))
     solved = _solve(planes[..., rows, columns], unread[..., rows, columns])
     filled = planes.clone()
     filled[..., rows, columns] = torch.where(hole[:, None, rows, columns], solved, planes[..., rows, columns])
     return filled
 
 
-def _around(unread: torch.Tensor) -> slice:
+def around(unread: torch.Tensor) -> slice:
     """The extent along one axis (n,) of what isn't read, and of the ring that it is continued from."""
     where = unread.nonzero()
     return slice(max(int(where[0]) - 1, 0), int(where[-1]) + 2)

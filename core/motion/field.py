@@ -74,6 +74,7 @@ def plan_movement(
     tau: torch.Tensor | None = None,
     outlines: tuple[Outline, ...] | None = None,
     told: Sequence[PairMotion | None] | None = None,
+    going: torch.Tensor | None = None,
 ) -> Movement:
     """Turns drags and an element into a movement.
 
@@ -87,6 +88,7 @@ def plan_movement(
         outlines: of every pair, what the picture says of its object's outline (``outline.outlines_of``), by which
             what is reshaped stays on what it hangs on; None where nobody knows.
         told: of every pair, what "auto" takes its object's motion for (``telling``); None where nobody knows.
+        going: (B, H, W) in 0..1, what of the element goes where anchors hold the rest (``region.anchored``); None: all.
     """
     settings = settings or MoveSettings()
     apart = objects is None or settings.motion == "apart"
@@ -108,7 +110,7 @@ def plan_movement(
         movement = _each_by_itself(correlation, element, grid, points, published, above, settings.transition)
         return movement if published or apart else replace(movement, motions=_of_pairs(points, objects, motions, order))
     movement = plan_pieces(correlation, element, grid, points, objects, motions, settings.perspective,
-                           settings.transition, each)  # fmt: skip
+                           settings.transition, each, going)  # fmt: skip
     return replace(movement, motions=_of_pairs(points, objects, motions, order))
 
 

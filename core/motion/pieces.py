@@ -42,6 +42,7 @@ def plan_pieces(
     perspective: bool,
     transition: int,
     outlines: Sequence[Outline | None],
+    going: torch.Tensor | None = None,
 ) -> Movement:
     """The movement of objects, each as one piece.
 
@@ -54,8 +55,18 @@ def plan_pieces(
         perspective: whether the size of an object with a single handle follows the drag.
         transition: cells round what changes that sampling may change, too.
         outlines: of every object, what the picture says of its outline; None where nobody knows.
+        going: (B, H, W) in 0..1, what of the element goes where anchors hold the rest; None: all of it.
     """
     parts = parted(element, correlation, grid, points, objects)
+    rest = torch.zeros_like(element)
+    if going is not None:
+        # What stays is none of the piece: its anchors lie beside it, at a joint.
+        moves = {number for pair, number in zip(points.pairs, objects, strict=True) if not pair.is_anchor}
+        moves = {number for number in moves if motions[number] in (None, "move")}
+        share = torch.minimum(going.to(element), element)
+        goes = [torch.minimum(part, share) if at in moves else part for at, part in enumerate(parts.unbind(1))]
+        whole, parts = parts, torch.stack(goes, 1)
+        rest = (whole - parts).sum(1)
     pieces = []
     for number, part in enumerate(parts.unbind(1)):
         indices = [index for index, own in enumerate(objects) if own == number]
@@ -75,7 +86,9 @@ def plan_pieces(
         else:
             sources = piece.map(grid, perspective)
         maps.append(sources)
-    return replace(_composed(pieces, maps, grid, transition), uncovers=uncovers)
+    movement = _composed(pieces, maps, grid, transition)
+    held = rest if movement.held is None else (movement.held + rest).clamp(max=1)
+    return replace(movement, held=held, uncovers=uncovers)
 
 
 def _composed(pieces: list[Piece], maps: list[torch.Tensor], grid: Grid, transition: int) -> Movement:

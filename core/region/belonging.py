@@ -1,8 +1,10 @@
 """What belongs to a point, and to the clicks beside it: a small network over the pieces of a picture.
 
-Every piece knows what the nearest click that adds and the nearest that leaves out tell of it (``evidence``). In a few
-rounds it then asks its neighbours, by how alike they are and what lies between them; what it attends to; and what has
-been found so far. Any number of clicks is one question, and the answer to all of them is one.
+Every piece knows what the nearest click that adds, the nearest that leaves out and the nearest anchor tell of it
+(``evidence``). An anchor on a door's frame says that the frame stays; one on what turns, that it turns there: which of
+the two is told by all the rest. In a few rounds it then asks its neighbours, by how alike they are and what lies
+between them; what it attends to; and what has been found so far. Any number of clicks is one question, and the answer
+to all of them is one.
 
 Message passing on a region graph (Gilmer et al. 2017); by its odds a cut is chosen (``choice``). Its numbers were
 fitted (``benchmarks.fit_belonging``) to the true things of rendered, pasted and drawn pictures, seen through the demo
@@ -31,9 +33,9 @@ GATES = 4
 """Shares of what a piece tells that a neighbour hears by a gate of its own."""
 
 TELLS = (0, 1, 2, 3, 8, 11)
-"""Clues that a click which leaves out gives: the walks, the attention, the colour, the distance."""
+"""Clues that a click which leaves out gives, or one that stays: the walks, the attention, the colour, the distance."""
 FAR = 6.0
-"""What they are where no click leaves out; as in ``evidence``."""
+"""What they are where there is no such click; as in ``evidence``."""
 NEAREST = 1
 """The clue, a walk, by which a click is near."""
 
@@ -44,16 +46,21 @@ FIRM = 5.0
 
 Weights = dict[str, torch.Tensor]
 
+Asked = tuple[Sequence[int], Sequence[int], Sequence[int]]
+"""The numbers of the views that add, one at least, of those that leave out, and of those that stay."""
 
-def belonging(sight: Sight, questions: Sequence[tuple[Sequence[int], Sequence[int]]]) -> torch.Tensor:
+
+def belonging(sight: Sight, questions: Sequence[Asked], before: torch.Tensor | None = None) -> torch.Tensor:
     """(Q, N) logarithm of the odds that each piece belongs; no waiting.
 
     Args:
         sight: of the picture.
-        questions: the numbers of the views that add, one at least, and of those that leave out.
+        questions: what moves with what adds is asked for.
+        before: (Q, N) what was answered before further clicks, set where that was wrong; 0 where there are none.
     """
     told = said(sight)
-    asked = torch.stack([joined(told, adds, leaves) for adds, leaves in questions])
+    each = [None] * len(questions) if before is None else before
+    asked = torch.stack([joined(told, *question, one) for question, one in zip(questions, each, strict=True)])
     return answered(weights_on(told), asked, *surroundings(sight.pieces, sight.related), sight.pieces.area)[-1]
 
 
@@ -70,17 +77,23 @@ SEED = 14
 """Which of what is ``said`` is 1 at the point's own piece."""
 
 
-def joined(told: torch.Tensor, adds: Sequence[int], leaves: Sequence[int]) -> torch.Tensor:
-    """(N, 26): what all clicks together tell, each piece by the nearest of either kind."""
+def joined(
+    told: torch.Tensor, adds: Sequence[int], leaves: Sequence[int], stays: Sequence[int] = (),
+    before: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """(N, 35): what all clicks together tell, each piece by the nearest of every kind, and what was answered before."""
     own, seeds = _nearest(told, adds)
     own = torch.cat([own[:, :SEED], seeds[:, None], own[:, SEED + 1 :]], -1)
-    if leaves:
-        other, seeds = _nearest(told, leaves)
-        tells = [other[:, number] for number in TELLS]
-        against = torch.stack([*tells, seeds, torch.ones_like(seeds)], -1)
-    else:
-        against = torch.cat([own.new_full((len(own), len(TELLS)), FAR), own.new_zeros(len(own), 2)], -1)
-    return torch.cat([own, against], -1)
+    before = torch.zeros_like(seeds) if before is None else before.clamp(-CERTAIN, CERTAIN) / 3
+    return torch.cat([own, _beside(told, leaves), _beside(told, stays), before[:, None]], -1)
+
+
+def _beside(told: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+    """(N, 8) what some clicks tell that do not add, of which there may be none."""
+    if not numbers:
+        return torch.cat([told.new_full((told.shape[1], len(TELLS)), FAR), told.new_zeros(told.shape[1], 2)], -1)
+    other, seeds = _nearest(told, numbers)
+    return torch.stack([*(other[:, number] for number in TELLS), seeds, torch.ones_like(seeds)], -1)
 
 
 def _nearest(told: torch.Tensor, numbers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -123,7 +136,7 @@ def answered(
 
     Args:
         weights: by name, of the types and shapes that ``benchmarks.fit_belonging`` writes.
-        asked: (Q, N, 26), as ``joined`` has it.
+        asked: (Q, N, 35), as ``joined`` has it.
         near, figures, ways: the ``surroundings``.
         area: (N,) of the pieces.
     """
@@ -141,7 +154,9 @@ def answered(
         heard = (told * gates[..., None]).sum(2) / gates.sum(1)[..., None].clamp_min(1e-3)
         share = odds.sigmoid() * area
         whole = (share[..., None] * own).sum(1, keepdim=True) / share.sum(1)[:, None, None].clamp_min(1e-3)
-        every = torch.cat([own, heard.flatten(-2), whole.expand_as(own), ways @ own], -1)
+        # One product for all questions: a batch of them takes twice as long.
+        looked = (ways @ own.movedim(0, 1).flatten(1)).unflatten(1, (count, width)).movedim(1, 0)
+        every = torch.cat([own, heard.flatten(-2), whole.expand_as(own), looked], -1)
         state = state + _linear(weights, f"{at}.out", F.relu(_linear(weights, f"{at}.mix", every)))
     return [*found, _linear(weights, f"{ROUNDS}.read", state)[..., 0]]
 

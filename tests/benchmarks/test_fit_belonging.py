@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import numpy as np
@@ -44,8 +45,8 @@ def sample():
 
 def test_places_lie_in_what_belongs_to_them(sample):
     marks, own, sight = sample
-    assert len(marks) == 4 and len({thing.tobytes() for _, thing in marks}) == 2
-    for (x, y), thing in marks:
+    assert len(marks.places) == 4 and len({thing.tobytes() for _, thing in marks.places}) == 2
+    for (x, y), thing in marks.places:
         assert thing[int(y * SIDE), int(x * SIDE)]
     assert own["truth"].shape == (4, sight.pieces.count)
     assert len(own["seeds"]) == own["told"].shape[0] == 4 + len(own["of"])
@@ -91,8 +92,8 @@ def test_questions_are_answered_by_the_truth():
     sample["truth"][0, 30] = 0
     kinds = set()
     for _ in range(200):
-        adds, leaves, thing = question(sample, rng)
-        assert adds and thing == 0 and not set(adds) & set(leaves)
+        adds, leaves, stays, thing = question(sample, rng)
+        assert adds and thing == 0 and not set(adds) & {*leaves, *stays} and len(stays) < 2
         assert all(sample["truth"][thing, sample["seeds"][at]] > 0.5 for at in adds)
         assert all(sample["truth"][thing, sample["seeds"][at]] <= 0.5 for at in leaves)
         kinds.add((len(adds), len(leaves)))
@@ -124,7 +125,7 @@ def test_the_loss_is_least_for_the_truth():
 def test_another_model_s_eyes_leave_the_click_where_it_is():
     sample = made_up(5)
     weights = fit([[sample]], [1.0], 1, 1e-3, 0)
-    asked = [([0], [2], 0)]
+    asked = [([0], [2], [], 0)]
     plain, other = (answers(weights, sample, asked, rng)[0] for rng in (None, random.Random(1)))
     assert not torch.allclose(plain, other)
     assert joined(sample["told"], [0], [2])[:, SEED].sum() == 1
@@ -144,3 +145,33 @@ def test_from_pictures_to_numbers(tmp_path):
     given = ["--samples", *folders, "--validation", folders[0], "--steps", "2", "--write", str(file)]
     assert fit_belonging.main(given) == 0
     assert all(torch.isfinite(value).all() for value in load_file(file).values())
+
+
+def test_anchors_of_a_scene_are_told_most_times():
+    sample, rng = made_up(3), random.Random(0)
+    for name in ("told", "seeds"):
+        sample[name] = torch.cat([sample[name], sample[name][-1:].clone()])
+    sample["seeds"][-1] = 35
+    every = [question(sample, rng) for _ in range(100)]
+    assert all(set(stays) <= {3} for _, _, stays, _ in every)
+    assert 70 <= sum(bool(stays) for _, _, stays, _ in every) < 100
+    assert found(fit([[sample]], [1.0], 1, 1e-3, 0), [sample])[0] >= 0
+
+
+def test_a_scene_s_anchors_are_kept_with_its_places(tmp_path):
+    picture, whose = things()
+    folder = tmp_path / "scenes" / "open_0000"
+    folder.mkdir(parents=True)
+    Image.fromarray(picture).save(folder / "source.png")
+    Image.fromarray(((whose == 1) * 255).astype(np.uint8)).save(folder / "moved.png")
+    at = [40 / SIDE, 44 / SIDE]
+    still = [88 / SIDE, 84 / SIDE]
+    pairs = [{"handle": at, "target": [0.6, 0.3]}, {"handle": still, "target": still}]
+    (folder / "points.json").write_text(json.dumps({"version": 2, "pairs": pairs}), "utf-8")
+    out = tmp_path / "clicked"
+    assert clicked.main(["--scenes", str(folder.parent), "--out", str(out)]) == 0
+    own, pieces, _ = clicked.read(out / "scenes" / "open_0000.pt")
+    anchors = fit_belonging.anchors_of(own)
+    assert len(anchors) == 1 and own["truth"].shape[0] == 2
+    y, x = (int(pieces.labels.shape[axis] * still[1 - axis]) for axis in (0, 1))
+    assert own["seeds"][anchors[0]] == pieces.labels[y, x]

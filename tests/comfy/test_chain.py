@@ -12,6 +12,8 @@ from tests.comfy.conftest import make_scene
 from tests.comfy.graphs import LORA, STEPS, STRENGTH, build_chain, build_edit, points_json
 
 RIGHT = points_json((1 / 3, 0.5, 2 / 3, 0.5))
+# The square, held at its lower side.
+HINGED = points_json((1 / 3, 0.42, 1 / 2, 0.4), (1 / 3, 0.58, 1 / 3, 0.58))
 EVALUATIONS = round(STEPS * STRENGTH)
 HELD = {"preserve": 0.5, "hold": 0.25}
 BLOCKS = 7  # self-attention layers of the test checkpoint
@@ -39,15 +41,18 @@ def test_what_was_moved_is_inverted_again_in_as_many_evaluations(client, g, scen
     ("edit_inputs", "chain_inputs"),
     [
         ({}, {}),
+        ({"points": HINGED}, {}),
         ({"seed": 5} | HELD, {"apply": {"seed": 5}, "sampler": HELD}),
         ({"tau": 0.3, "keep_element": False}, {"mask": {"tau": 0.3}, "composite": {"keep_element": False}}),
         ({"start": "inverted"} | HELD, {"apply": {"start": "inverted"}, "sampler": HELD}),
     ],
-    ids=["defaults", "held", "found", "inverted"],
+    ids=["defaults", "anchored", "held", "found", "inverted"],
 )
 def test_chain_gives_what_the_edit_node_gives_bit_for_bit(client, g, scene, edit_inputs, chain_inputs):
-    edit = build_edit(g, scene(), RIGHT, **edit_inputs)
-    chain = build_chain(g, scene(), RIGHT, **chain_inputs)
+    given = dict(edit_inputs)
+    points = given.pop("points", RIGHT)
+    edit = build_edit(g, scene(), points, **given)
+    chain = build_chain(g, scene(), points, **chain_inputs)
     images = [edit.edit[0], g.add("MaskToImage", mask=edit.edit[1])[0], edit.edit[2]]
     images += [chain.composite[0], g.add("MaskToImage", mask=chain.mask[0])[0], chain.mask[1]]
     checksums = [g.add("ProbeChecksum", image=image) for image in images]

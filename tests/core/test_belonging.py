@@ -41,7 +41,7 @@ def random_graph(seed: int):
 
 
 def by_hand(weights, asked, near, figures, ways, area):
-    """The last odds of one question (N, 26), piece by piece and number by number, in Python's own arithmetic."""
+    """The last odds of one question (N, 35), piece by piece and number by number, in Python's own arithmetic."""
     w = {name: value.tolist() for name, value in weights.items()}
     area = (area / area.mean()).tolist()
 
@@ -89,7 +89,7 @@ def by_hand(weights, asked, near, figures, ways, area):
 def test_the_network_is_what_its_formulas_say():
     weights = weights_on(torch.zeros(1))
     near, figures, ways, area = random_graph(3)
-    asked = 2 * normal(2, PIECES, 26, seed=5)
+    asked = 2 * normal(2, PIECES, 35, seed=5)
     odds = answered(weights, asked, near, figures, ways, area)
     assert len(odds) == ROUNDS + 1
     for own, question in zip(odds[-1], asked, strict=True):
@@ -99,7 +99,7 @@ def test_the_network_is_what_its_formulas_say():
 def test_pieces_may_be_counted_in_any_order():
     weights = weights_on(torch.zeros(1))
     near, figures, ways, area = random_graph(7)
-    asked = normal(1, PIECES, 26, seed=8)
+    asked = normal(1, PIECES, 35, seed=8)
     order = torch.randperm(PIECES, generator=torch.Generator().manual_seed(1))
     back = order.argsort()
     again = answered(weights, asked[:, order], back[near[order]], figures[order], ways[order][:, order], area[order])
@@ -107,29 +107,37 @@ def test_pieces_may_be_counted_in_any_order():
     torch.testing.assert_close(again[-1][0], own[0, order], rtol=1e-4, atol=1e-4)
 
 
-def test_a_piece_hears_the_nearest_click_of_either_kind():
-    told = normal(4, PIECES, 18, seed=2)
+def test_a_piece_hears_the_nearest_click_of_every_kind():
+    told = normal(6, PIECES, 18, seed=2)
     told[..., SEED] = 0
-    told[range(4), range(4), SEED] = 1
-    asked = joined(told, [0, 2], [1, 3])
+    told[range(6), range(6), SEED] = 1
+    asked = joined(told, [0, 2], [1, 3], [4, 5])
+    count = len(TELLS)
     for piece in range(PIECES):
         own = min((0, 2), key=lambda number, piece=piece: float(told[number, piece, NEAREST]))
         other = min((1, 3), key=lambda number, piece=piece: float(told[number, piece, NEAREST]))
         assert torch.equal(asked[piece, :SEED], told[own, piece, :SEED])
         assert torch.equal(asked[piece, SEED + 1 : 18], told[own, piece, SEED + 1 :])
-        assert torch.equal(asked[piece, 18 : 18 + len(TELLS)], told[other, piece, list(TELLS)])
+        still = min((4, 5), key=lambda number, piece=piece: float(told[number, piece, NEAREST]))
+        assert torch.equal(asked[piece, 18 : 18 + count], told[other, piece, list(TELLS)])
+        assert torch.equal(asked[piece, 20 + count : 20 + 2 * count], told[still, piece, list(TELLS)])
     assert asked[:, SEED].tolist() == [1, 0, 1] + [0] * (PIECES - 3)
-    assert asked[:, -2].tolist() == [0, 1, 0, 1] + [0] * (PIECES - 4) and bool((asked[:, -1] == 1).all())
-    assert torch.equal(joined(told, [2, 0], [3, 1]), asked), "in any order"
+    leaves, stays = asked[:, 18 + count : 20 + count], asked[:, -3:-1]
+    assert leaves[:, 0].tolist() == [0, 1, 0, 1] + [0] * (PIECES - 4) and bool((leaves[:, 1] == 1).all())
+    assert stays[:, 0].tolist() == [0, 0, 0, 0, 1, 1] + [0] * (PIECES - 6) and bool((stays[:, 1] == 1).all())
+    assert torch.equal(joined(told, [2, 0], [3, 1], [5, 4]), asked), "in any order"
     alone = joined(told, [0], [])
-    assert bool((alone[:, 18:-2] == FAR).all()) and not alone[:, -2:].any()
+    assert not alone[:, -1].any()
+    assert torch.equal(joined(told, [0], [], before=torch.arange(9.0))[:, -1], torch.arange(9.0).clamp(max=8) / 3)
+    for beside in alone[:, 18:-1].chunk(2, -1):
+        assert bool((beside[:, :-2] == FAR).all()) and not beside[:, -2:].any()
 
 
 def test_what_is_asked_together_is_answered_as_alone():
     picture, maps = painted((WHOLE, RED), (APART, RED)), attending(WHOLE, APART)
     points = points_at((4.5, 7), (13, 13))
     sight = sights_of(maps, correlate(maps, GRID, points), GRID, points, picture)[0]
-    questions = [((0,), ()), ((1,), (0,)), ((0, 1), ())]
+    questions = [((0,), (), ()), ((1,), (0,), ()), ((0, 1), (), ()), ((0,), (), (1,))]
     both = belonging(sight, questions)
     for own, question in zip(both, questions, strict=True):
         torch.testing.assert_close(own, belonging(sight, [question])[0], rtol=1e-4, atol=1e-4)
@@ -143,7 +151,7 @@ def test_what_is_asked_together_is_answered_as_alone():
 
 def test_the_numbers_are_few_and_finite():
     every = load_file(NUMBERS)
-    assert NUMBERS.stat().st_size < 100_000
+    assert NUMBERS.stat().st_size < 120_000
     assert all(torch.isfinite(value).all() for value in every.values())
     on = weights_on(torch.zeros(1, dtype=torch.float64))
     assert {name: value.shape for name, value in on.items()} == {name: value.shape for name, value in every.items()}

@@ -482,6 +482,42 @@ def test_what_anchors_hold_is_held_and_bends_towards_the_handle():
     assert not move.folded.any()
 
 
+def test_what_is_told_to_go_turns_about_where_it_joins_what_stays():
+    """A pole of which the upper half is told to go: it stays as it is, and turns about its lower end."""
+    pole, upper = box(GRID, 1, 6, 11, 8), box(GRID, 1, 6, 5, 8)
+    points = at(((56, 12), (84, 24)), ((56, 76), (56, 76)))
+    asked = (shares(2), pole, GRID, points, MoveSettings(), (0, 0))
+    move = plan_movement(*asked, going=upper)
+    alone = plan_movement(shares(2), upper, GRID, points, MoveSettings(), (0, 0))
+    assert torch.equal(move.element, upper)
+    assert torch.equal(move.held, pole - upper)
+    for name in ("leaving", "arriving", "way_in", "free"):
+        assert torch.equal(getattr(move, name), getattr(alone, name)), name
+    assert torch.equal(move.arrival.origin, alone.arrival.origin)
+    # All of it told to go is nothing told, and so is what is reshaped or pushed: there the anchor holds as ever.
+    for motion, going in (("auto", pole), ("reshape", upper), ("push", upper)):
+        asked = (shares(2), pole, GRID, points, MoveSettings(motion=motion), (0, 0))
+        assert torch.equal(plan_movement(*asked, going=going).way_in, plan_movement(*asked).way_in), motion
+
+
+@pytest.mark.parametrize("enclosed", [True, False])
+def test_what_leaves_a_body_shows_the_body_and_what_leaves_its_side_the_ground(enclosed):
+    chest = box(GRID, 2, 2, 10, 10)
+    drawer = box(GRID, 5, 4, 7, 8) if enclosed else box(GRID, 4, 8, 8, 10)
+    picture = torch.full((1, HEIGHT, WIDTH, 3), 0.5)
+    picture[chest > 0.5] = torch.tensor([1.0, 0.0, 0.0])
+    picture[drawer > 0.5] = torch.tensor([0.0, 0.0, 1.0])
+    x, y = ((48, 48) if enclosed else (72, 48))
+    points = at(((x, y), (x + 24, y)), ((24, 24), (24, 24)))
+    move = plan_movement(shares(2), chest, GRID, points, MoveSettings(), (0, 0), going=drawer)
+    clean = GRID.image_mask_to_cells(picture[..., 0])[:, None]
+    filled = continue_background(move, clean, FillSettings(method="smooth", hole_margin=0), picture, Copier()).picture
+    expected = torch.tensor([1.0, 0.0, 0.0]) if enclosed else torch.tensor([0.5, 0.5, 0.5])
+    hole = drawer[0] > 0.5
+    shown = filled[0, hole] if enclosed else filled[0, :, 76:][hole[:, 76:]]
+    assert torch.allclose(shown, expected.expand_as(shown), atol=0.02)
+
+
 def test_what_goes_is_what_goes_a_pixel_and_more():
     element = box(GRID, 3, 3, 8, 9)
     far = plan(at(((40, 40), (53, 47))), element)

@@ -13,7 +13,9 @@ from core.attention.correlation import correlate
 from core.planes.guided_filter import guided_filter, guided_upsample
 from core.region import walk
 from core.region import walked as walked_module
+from core.region.asking import objects_in
 from core.region.found import ElementSettings, find_element
+from core.region.sight import sights_of
 from core.region.superpixels import superpixels
 from core.region.walk import reached, relations
 from core.space.grid import Grid
@@ -296,3 +298,20 @@ def test_handles_without_a_radius_share_one_outline(monkeypatch):
     alone = found(maps, DragPoints(bounded[2:], (SIDE, SIDE)), picture)
     assert counts == [1, 1, 1, 2, 1]
     assert torch.equal(third, torch.maximum(both, alone)) and alone[~LEFT].max() < 0.5
+
+
+def test_handles_that_find_each_other_are_asked_together_and_others_alone():
+    picture = painted((LEFT, RED), (RIGHT, BLUE), (FAR, RED))
+    maps, whole = attending(WHOLE, FAR), replace(points_at((4.5, 7), (7.5, 7)))
+    sight = sights_of(maps, correlate(maps, GRID, whole), GRID, whole, picture)[0]
+    together = objects_in(sight, whole, True)
+    assert torch.equal(together[0], together[1]), "one thing, one answer"
+    inside = sight.pieces.average(WHOLE.float()) > 0.5
+    assert ((together[0] > 0) == inside)[sight.pieces.area > 0].float().mean() > 0.97
+    apart = points_at((4.5, 7), (13, 13))
+    sight = sights_of(maps, correlate(maps, GRID, apart), GRID, apart, picture)[0]
+    both = objects_in(sight, apart, True)
+    for own, pair in zip(both, apart.pairs, strict=True):
+        one = DragPoints((pair,), apart.image_size)
+        alone = sights_of(maps, correlate(maps, GRID, one), GRID, one, picture)[0]
+        assert torch.equal(own, objects_in(alone, one, True)[0]), "what another handle lies on is not asked for"
