@@ -85,7 +85,7 @@ def of_scene(scene: Scene, host, settings: EditSettings, variants: Sequence[str]
         if not chosen.element.walks or not parts_ways(points):
             return element
         seen = sights_of(inversion.maps, correlate(inversion.maps, grid, points), grid, points, scene.image)
-        return moving(seen, element, grid, points)[0]
+        return moving(seen, element, grid, points)
 
     first = found()
     figures = {"click": iou(first, truth)}

@@ -50,7 +50,7 @@ class Found:
         element: (B, H, W) in 0..1, what is to move.
         objects: the object of every pair, counted from 0 (``motion.objects``); None: not told yet.
         parts: (B, P) logarithm of the odds that it is a part of something (``region.parts``); None: not told yet.
-        going: (B, H, W) in 0..1, what of the element goes where anchors say that something of it stays
+        going: (B, H, W) in 0..1, what of the element goes as one piece where anchors say that something of it stays
             (``region.anchored``); None: not told yet, or all of it.
         pictures: where every picture has drags of its own, what belongs to the handles in each.
     """
@@ -225,7 +225,8 @@ def find(
                     )
                 element = softened(element, image)
     parts = None if sights is None else part_odds(sights, element.to(correlation), len(points))
-    goes = None if sights is None or not parts_ways(points) else going(sights, element, grid, points)
+    parted = sights is not None and goes_by_itself(points, settings)
+    goes = going(sights, element, grid, points) if sights is not None and parted else None
     return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points), parts, goes)
 
 
@@ -327,6 +328,12 @@ def repainting(host: Host, settings: EditSettings) -> Repainting | None:
     if repaint.strength == 0:
         return None
     return Repainting(repaint, host.sigmas(repaint.steps, repaint.strength, settings.schedule))
+
+
+def goes_by_itself(points: DragPoints, settings: EditSettings) -> bool:
+    """Whether what belongs to a handle beside anchors is to go as one piece, and not to bend with what they hold."""
+    asked = settings.move.motion == "move" or any(pair.motion == "move" for pair in points.pairs)
+    return asked and parts_ways(points)
 
 
 def as_masks(mask: torch.Tensor) -> torch.Tensor:
@@ -475,7 +482,7 @@ def planned(
     if image is not None and (asked or auto):
         outlines = outlines_of(found.element, image, correlation, found.grid, found.points, objects)
     odds, goes, told = found.parts, found.going, None
-    anchored = parts_ways(found.points) and settings.move.falloff == "rigid" and settings.move.motion != "paper"
+    anchored = goes_by_itself(found.points, settings)
     asks = auto and odds is None or anchored and goes is None
     if asks and image is not None and maps is not None:
         every = correlate(maps, found.grid, found.points, settings.correlation)

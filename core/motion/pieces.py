@@ -62,7 +62,7 @@ def plan_pieces(
     if going is not None:
         # What stays is none of the piece: its anchors lie beside it, at a joint.
         moves = {number for pair, number in zip(points.pairs, objects, strict=True) if not pair.is_anchor}
-        moves = {number for number in moves if motions[number] in (None, "move")}
+        moves = {number for number in moves if motions[number] == "move"}
         share = torch.minimum(going.to(element), element)
         goes = [torch.minimum(part, share) if at in moves else part for at, part in enumerate(parts.unbind(1))]
         whole, parts = parts, torch.stack(goes, 1)

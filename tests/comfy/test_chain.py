@@ -42,11 +42,12 @@ def test_what_was_moved_is_inverted_again_in_as_many_evaluations(client, g, scen
     [
         ({}, {}),
         ({"points": HINGED}, {}),
+        ({"points": HINGED, "motion": "move"}, {"apply": {"motion": "move"}}),
         ({"seed": 5} | HELD, {"apply": {"seed": 5}, "sampler": HELD}),
         ({"tau": 0.3, "keep_element": False}, {"mask": {"tau": 0.3}, "composite": {"keep_element": False}}),
         ({"start": "inverted"} | HELD, {"apply": {"start": "inverted"}, "sampler": HELD}),
     ],
-    ids=["defaults", "anchored", "held", "found", "inverted"],
+    ids=["defaults", "anchored", "by itself", "held", "found", "inverted"],
 )
 def test_chain_gives_what_the_edit_node_gives_bit_for_bit(client, g, scene, edit_inputs, chain_inputs):
     given = dict(edit_inputs)

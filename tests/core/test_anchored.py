@@ -9,6 +9,7 @@ import torch
 
 from core.attention.correlation import correlate
 from core.edit import Found, planned
+from core.motion.field import MoveSettings
 from core.motion.objects import objects_of
 from core.region.anchored import going, parts_ways
 from core.region.sight import sights_of
@@ -87,12 +88,13 @@ def test_told_before_or_asked_anew_it_is_one_movement():
     objects = objects_of(element, correlation, GRID, points)
     again = Found(GRID, points, correlation, element, (0, 0) if objects[0] == objects[1] else objects)
     known = replace(again, going=going(sights, element, GRID, points))
-    one, two = (planned(found, EditSettings(), picture, maps) for found in (known, again))
+    settings = EditSettings(move=MoveSettings(motion="move"))
+    one, two = (planned(found, settings, picture, maps) for found in (known, again))
     for name in ("element", "leaving", "arriving", "way_in", "held"):
         assert torch.equal(getattr(one, name), getattr(two, name)), name
     assert overlap(one.element[0], LEFT) > 0.85
-    whole = planned(again, EditSettings(), None, maps)
-    assert overlap(whole.element[0], WHOLE) > 0.95, "without the picture it bends"
+    for unasked in (planned(again, settings, None, maps), planned(again, EditSettings(), picture, maps)):
+        assert overlap(unasked.element[0], WHOLE) > 0.95, "without the picture, or by itself, it bends"
 
 
 def test_any_number_of_pictures_and_places_on_their_border():

@@ -486,16 +486,16 @@ def test_what_is_told_to_go_turns_about_where_it_joins_what_stays():
     """A pole of which the upper half is told to go: it stays as it is, and turns about its lower end."""
     pole, upper = box(GRID, 1, 6, 11, 8), box(GRID, 1, 6, 5, 8)
     points = at(((56, 12), (84, 24)), ((56, 76), (56, 76)))
-    asked = (shares(2), pole, GRID, points, MoveSettings(), (0, 0))
+    asked = (shares(2), pole, GRID, points, MoveSettings(motion="move"), (0, 0))
     move = plan_movement(*asked, going=upper)
-    alone = plan_movement(shares(2), upper, GRID, points, MoveSettings(), (0, 0))
+    alone = plan_movement(shares(2), upper, GRID, points, MoveSettings(motion="move"), (0, 0))
     assert torch.equal(move.element, upper)
     assert torch.equal(move.held, pole - upper)
     for name in ("leaving", "arriving", "way_in", "free"):
         assert torch.equal(getattr(move, name), getattr(alone, name)), name
     assert torch.equal(move.arrival.origin, alone.arrival.origin)
-    # All of it told to go is nothing told, and so is what is reshaped or pushed: there the anchor holds as ever.
-    for motion, going in (("auto", pole), ("reshape", upper), ("push", upper)):
+    # All of it told to go is nothing told, and where it is not asked to go as one the anchor holds as ever.
+    for motion, going in (("move", pole), ("auto", upper), ("reshape", upper), ("push", upper)):
         asked = (shares(2), pole, GRID, points, MoveSettings(motion=motion), (0, 0))
         assert torch.equal(plan_movement(*asked, going=going).way_in, plan_movement(*asked).way_in), motion
 
@@ -509,7 +509,7 @@ def test_what_leaves_a_body_shows_the_body_and_what_leaves_its_side_the_ground(e
     picture[drawer > 0.5] = torch.tensor([0.0, 0.0, 1.0])
     x, y = ((48, 48) if enclosed else (72, 48))
     points = at(((x, y), (x + 24, y)), ((24, 24), (24, 24)))
-    move = plan_movement(shares(2), chest, GRID, points, MoveSettings(), (0, 0), going=drawer)
+    move = plan_movement(shares(2), chest, GRID, points, MoveSettings(motion="move"), (0, 0), going=drawer)
     clean = GRID.image_mask_to_cells(picture[..., 0])[:, None]
     filled = continue_background(move, clean, FillSettings(method="smooth", hole_margin=0), picture, Copier()).picture
     expected = torch.tensor([1.0, 0.0, 0.0]) if enclosed else torch.tensor([0.5, 0.5, 0.5])
