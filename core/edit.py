@@ -225,8 +225,8 @@ def find(
                     )
                 element = softened(element, image)
     parts = None if sights is None else part_odds(sights, element.to(correlation), len(points))
-    parted = sights is not None and goes_by_itself(points, settings)
-    goes = going(sights, element, grid, points) if sights is not None and parted else None
+    by_itself = goes_by_itself(points, settings)
+    goes = going(sights, element, grid, points) if sights is not None and by_itself else None
     return Found(grid, points, correlation, element, objects_of(element, correlation, grid, points), parts, goes)
 
 
