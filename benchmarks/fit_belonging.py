@@ -221,8 +221,8 @@ def fit(
         loss = loss_of(every, sample["truth"].float()[[at for *_, at in questions]], sample["area"]) / PICTURES
         return loss.item(), torch.autograd.grad(loss, [weights[name] for name in own])
 
-    pool = ThreadPoolExecutor(workers)
-    for step in range(1, steps + 1):
+    def stepped(step: int, pool: ThreadPoolExecutor) -> float:
+        """The mean loss before the step."""
         for group in rule.param_groups:
             group["lr"] = rate * min(1, step / 50) * (1 - (step - 1) / steps) ** 0.8
         tasks = []
@@ -230,19 +230,22 @@ def fit(
             sample = rng.choice(rng.choices(domains, shares)[0])
             questions = [question(sample, rng) for _ in range(QUESTIONS)]
             tasks.append((sample, questions, random.Random(rng.random()) if rng.random() < OTHERS else None))
-        for loss, each in pool.map(slopes, tasks):
-            total += loss
-            for name, slope in zip(own, each, strict=True):
-                grad = weights[name].grad
-                weights[name].grad = slope if grad is None else grad + slope
+        losses, every = zip(*pool.map(slopes, tasks), strict=True)
+        # In the order of the pictures, whoever is ready first.
+        for name, parts in zip(own, zip(*every, strict=True), strict=True):
+            weights[name].grad = torch.stack(parts).sum(0)
         torch.nn.utils.clip_grad_norm_([weights[name] for name in own], 1.0)
         rule.step()
-        rule.zero_grad()
         for name in own:
             average[name].lerp_(weights[name].detach(), 1 - min(0.99, step / (step + 10)))
-        if say is not None and step % 100 == 0:
-            say(step, total / 100, average)
-            total = 0.0
+        return sum(losses)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for step in range(1, steps + 1):
+            total += stepped(step, pool)
+            if say is not None and step % 100 == 0:
+                say(step, total / 100, average)
+                total = 0.0
     return average
 
 

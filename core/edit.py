@@ -482,13 +482,17 @@ def planned(
     if image is not None and (asked or auto):
         outlines = outlines_of(found.element, image, correlation, found.grid, found.points, objects)
     odds, goes, told = found.parts, found.going, None
-    anchored = goes_by_itself(found.points, settings)
-    asks = auto and odds is None or anchored and goes is None
-    if asks and image is not None and maps is not None:
-        every = correlate(maps, found.grid, found.points, settings.correlation)
-        sights = sights_of(maps, every, found.grid, found.points, image)
-        odds = part_odds(sights, found.element.to(correlation), len(found.points)) if odds is None else odds
-        goes = going(sights, found.element, found.grid, found.points) if anchored and goes is None else goes
+    asks_parts = auto and odds is None
+    asks_going = goes is None and goes_by_itself(found.points, settings)
+    if image is not None and maps is not None and (asks_parts or asks_going):
+        # Whether a thing is a part is told by its handles; what of it goes, by the clicks as well.
+        clicked = asks_going and found.points.clicks
+        seen = correlate(maps, found.grid, found.points, settings.correlation) if clicked else correlation
+        sights = sights_of(maps, seen, found.grid, found.points, image)
+        if asks_parts:
+            odds = part_odds(sights, found.element.to(correlation), len(found.points))
+        if asks_going:
+            goes = going(sights, found.element, found.grid, found.points)
     if auto:
         told = told_motions(found.element, correlation, found.grid, found.points, objects, outlines, odds)
     return plan_movement(

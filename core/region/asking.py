@@ -75,9 +75,9 @@ def objects_in(sight: Sight, points: DragPoints, keep_connected: bool) -> torch.
     return torch.stack(found)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Told:
-    """What is known of every handle.
+    """What is known of every handle so far.
 
     Attributes:
         odds: (N,) logarithm of those that each piece belongs.
@@ -173,8 +173,8 @@ def _anchors_of(pair: DragPair, points: DragPoints) -> list[int]:
     """Numbers of the anchors that may hold something of what a handle moves."""
     if pair.is_anchor:
         return []
-    same = lambda other: pair.group is None or other.group in (None, pair.group)  # noqa: E731
-    return [number for number, other in enumerate(points.pairs) if other.is_anchor and same(other)]
+    anchors = [(number, other) for number, other in enumerate(points.pairs) if other.is_anchor]
+    return [number for number, other in anchors if pair.group is None or other.group in (None, pair.group)]
 
 
 def _clicks_of(index: int, pair: DragPair, points: DragPoints) -> list[int]:

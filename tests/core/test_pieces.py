@@ -507,7 +507,7 @@ def test_what_leaves_a_body_shows_the_body_and_what_leaves_its_side_the_ground(e
     picture = torch.full((1, HEIGHT, WIDTH, 3), 0.5)
     picture[chest > 0.5] = torch.tensor([1.0, 0.0, 0.0])
     picture[drawer > 0.5] = torch.tensor([0.0, 0.0, 1.0])
-    x, y = ((48, 48) if enclosed else (72, 48))
+    x, y = (48, 48) if enclosed else (72, 48)
     points = at(((x, y), (x + 24, y)), ((24, 24), (24, 24)))
     move = plan_movement(shares(2), chest, GRID, points, MoveSettings(motion="move"), (0, 0), going=drawer)
     clean = GRID.image_mask_to_cells(picture[..., 0])[:, None]

@@ -302,7 +302,7 @@ def test_handles_without_a_radius_share_one_outline(monkeypatch):
 
 def test_handles_that_find_each_other_are_asked_together_and_others_alone():
     picture = painted((LEFT, RED), (RIGHT, BLUE), (FAR, RED))
-    maps, whole = attending(WHOLE, FAR), replace(points_at((4.5, 7), (7.5, 7)))
+    maps, whole = attending(WHOLE, FAR), points_at((4.5, 7), (7.5, 7))
     sight = sights_of(maps, correlate(maps, GRID, whole), GRID, whole, picture)[0]
     together = objects_in(sight, whole, True)
     assert torch.equal(together[0], together[1]), "one thing, one answer"
