@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,11 +147,11 @@ class ComfyPage:
 
     def wait_for_queue(self) -> None:
         """Until nothing runs and nothing waits: what a run made is in the server's history from then on."""
-        empty = """async () => {
-          const queue = await (await fetch("/queue")).json();
-          return !queue.queue_running.length && !queue.queue_pending.length;
-        }"""
-        self.page.wait_for_function(empty, timeout=_RUN_MS)
+        until = time.monotonic() + _RUN_MS / 1000
+        # Not `wait_for_function`: it takes the promise of an asynchronous function for its answer.
+        while any(requests.get(f"{self.url}/queue", timeout=60).json().values()):
+            assert time.monotonic() < until, "the queue is not empty yet"
+            self.page.wait_for_timeout(100)
 
     def use_palette(self, name: str) -> None:
         """ComfyUI's colours: "dark", "light" or another that it has."""

@@ -343,6 +343,32 @@ def test_mask_is_there_after_a_reload_in_the_middle_of_a_run(front_ends: FrontEn
     assert pinned.page.locator('[data-notice="stale"]').count() == 0
 
 
+def test_mask_is_there_when_the_run_ends_while_the_server_tells_a_loaded_page_of_earlier_ones(
+    front_ends: FrontEnds, pinned: ComfyPage
+):
+    pinned.build("wide.png", CHECKPOINT)
+    pinned.drag((0.35, 0.45), (0.6, 0.85))
+    pinned.page.evaluate(_WAIT_BEFORE_SAVING, "go on")
+    go = front_ends.base.input / "go on"
+    pinned.run_until_overlay()
+    pinned.page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
+    pinned.wait_until_kept("ProbeWait")
+    told = []
+    pinned.page.route("**/history?max_items=24", lambda route: told.append((route, route.fetch())), times=1)
+    pinned.load()
+    pinned.wait_for_picture()
+    assert told, "nobody has asked for the history: this tests nothing"
+    go.touch()
+    try:
+        pinned.wait_for_queue()
+    finally:
+        go.unlink()
+    ((route, before_the_end),) = told
+    route.fulfill(response=before_the_end)
+    # The page shows one by itself after its own runs; this one's end it has seen.
+    pinned.page.wait_for_selector('.ad-overlay[data-showing="mask"]')
+
+
 def test_mask_and_heatmap_are_there_when_another_workflow_ran_the_same(pinned: ComfyPage):
     pinned.build("wide.png", CHECKPOINT)
     pinned.drag((0.45, 0.3), (0.6, 0.85))

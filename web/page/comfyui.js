@@ -20,18 +20,20 @@ export const keptOutputs = () => app.nodeOutputs ?? {};
 export const viewUrl = (query) => api.apiURL(`/view?${query}`);
 
 /**
- * The server's last runs; one request for all pickers of a page that is being loaded.
+ * The server's last runs; one request for all pickers that ask at once. One that asks later gets an answer of its own:
+ * a run may have ended since the other was sent.
  * @returns {Promise<object>} see history.js; empty when the server gives none
  */
 export function lastRuns() {
-  asked ??= api
+  if (asked) return asked;
+  asked = api
     .fetchApi(`/history?max_items=${RUNS}`)
     .then((response) => (response.ok ? response.json() : {}))
     .catch((error) => {
       // The picker works without: the next run brings its own results.
       console.warn("AttentionDrag: the server's history could not be read.", error);
       return {};
-    })
-    .finally(() => (asked = null));
+    });
+  setTimeout(() => (asked = null));
   return asked;
 }

@@ -63,8 +63,10 @@ async function takeFromHistory(ended) {
 /** A run that ended while the page was being loaded has told nobody, and may not have been in the history then. */
 async function recallAll() {
   settled = true;
-  for (const { host, picker } of attached.values()) {
-    await host.made.recall();
-    picker.tick();
-  }
+  await Promise.all(
+    [...attached.values()].map(async ({ host, picker }) => {
+      await host.made.recall();
+      picker.tick();
+    }),
+  );
 }
