@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from core.region.belonging import GATES, NUMBERS, ROUNDS, SEED, TELLS, Weights, answered, joined, surroundings
 
@@ -191,7 +191,7 @@ def found(weights: Weights, samples: Sequence[Sample]) -> tuple[float, float]:
 
 def fit(
     domains: Sequence[Sequence[Sample]], shares: Sequence[float], steps: int, rate: float, seed: int, say=None,
-    workers: int = 1,
+    workers: int = 1, start: Weights | None = None,
 ) -> Weights:
     """The numbers, averaged over the last steps.
 
@@ -202,12 +202,13 @@ def fit(
         seed: of all chance.
         say: called with (step, mean loss since the last call, numbers so far) every hundred steps.
         workers: pictures at a time, each on a core; they change nothing.
+        start: numbers to begin from; by chance without.
     """
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     some = [sample for samples in domains for sample in samples[:60]]
     asked = [joined(one["told"].float(), *question(one, rng)[:3])[::20] for one in some]
     figures = [one["figures"].float().flatten(0, 1)[one["figures"][..., 4].flatten() > 0][::50] for one in some]
-    weights = begun(torch.cat(asked), torch.cat(figures), generator)
+    weights = dict(start) if start else begun(torch.cat(asked), torch.cat(figures), generator)
     own = [name for name in weights if not name.startswith(("asked", "figures"))]
     for name in own:
         weights[name].requires_grad_(True)
@@ -263,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=500, help="steps after which the validation is looked at")
     parser.add_argument("--rate", type=float, default=5e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, nargs="?", const=NUMBERS, metavar="FILE", help="numbers to go on from")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--workers", type=int, default=1, help="pictures at a time, each by that many threads")
     parser.add_argument("--write", type=Path, nargs="?", const=NUMBERS, metavar="FILE")
@@ -286,7 +288,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.write is not None:
             save_file({name: value.half().contiguous() for name, value in weights.items()}, args.write)
 
-    write(fit([samples_in(root) for root in args.samples], shares, args.steps, args.rate, args.seed, say, args.workers))
+    start = args.start and {name: value.float() for name, value in load_file(args.start).items()}
+    samples = [samples_in(root) for root in args.samples]
+    write(fit(samples, shares, args.steps, args.rate, args.seed, say, args.workers, start))
     return 0
 
 

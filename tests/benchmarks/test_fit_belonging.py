@@ -146,6 +146,13 @@ def test_from_pictures_to_numbers(tmp_path):
     given = ["--samples", *folders, "--validation", folders[0], "--steps", "2", "--write", str(file)]
     assert fit_belonging.main(given) == 0
     assert all(torch.isfinite(value).all() for value in load_file(file).values())
+    # Going on: hardly a step away, and not as if begun by chance.
+    onward = tmp_path / "onward.safetensors"
+    given = ["--samples", *folders, "--steps", "1", "--rate", "1e-4", "--start", str(file), "--write", str(onward)]
+    assert fit_belonging.main(given) == 0
+    before, after = load_file(file), load_file(onward)
+    assert all((before[name] - after[name]).abs().max() < 2e-3 for name in before)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
 def test_anchors_of_a_scene_are_told_most_times():

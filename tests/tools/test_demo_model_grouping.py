@@ -12,6 +12,7 @@ import torch
 from diffusers import DDIMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor
 
 from core.attention.maps import MapRecorder
@@ -144,6 +145,24 @@ def test_a_share_of_the_samples_lies_where_it_is_told_and_each_part_evenly(share
         middle = ((steps >= low) & (steps < (low + high) / 2)).float().mean()
         assert float(middle) == pytest.approx(part / 2, abs=0.02)
     assert torch.equal(train_unet.favoured(steps, None), steps)
+
+
+def test_a_door_is_a_thing_of_its_own_and_what_slides_is_a_body(tmp_path: Path) -> None:
+    bodies, moved = np.zeros((16, 16), np.uint8), np.zeros((16, 16), np.uint8)
+    bodies[2:12, 2:8], bodies[4:9, 10:14], moved[5:14, 4:8] = 1, 2, 255
+    for family in ("open", "slide"):
+        folder = tmp_path / f"{family}_0000"
+        folder.mkdir()
+        (folder / "meta.json").write_text(json.dumps({"family": family}))
+        for name, plane in (("source", bodies), ("bodies", bodies), ("moved", moved)):
+            Image.fromarray(plane).save(folder / f"{name}.png")
+    opens, slides = gather.scenes(tmp_path)
+    assert (opens.row.domain, slides.row.domain) == ("worlds", "worlds")
+    assert np.array_equal(slides.whose().numpy(), bodies)
+    # Of what moves, the ground under it is no part.
+    assert np.array_equal(opens.whose().numpy(), np.where((moved > 0) & (bodies > 0), 3, bodies))
+    (tmp_path / "open_0000" / "bodies.png").unlink()
+    assert gather.scenes(tmp_path)[0].whose is None
 
 
 def test_drawn_scenes_say_whose_each_pixel_is_where_that_was_written(tmp_path: Path) -> None:

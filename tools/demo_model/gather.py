@@ -89,10 +89,29 @@ def drawn(path: Path) -> list[Source]:
 
 
 def scenes(folder: Path) -> list[Source]:
-    """The sources of scene folders, for validation; the domain is told as ``benchmarks.scene`` tells it."""
+    """The sources of scene folders, for validation, and of ``tools.worlds.clicks``, for training too.
+
+    The domain is told as ``benchmarks.scene`` tells it.
+    """
     found = []
     for path in sorted(folder.glob("[!.]*/source.png")):
         meta = json.loads((path.parent / "meta.json").read_text("utf-8"))
-        domain = "worlds" if (path.parent / "flow.npz").exists() else str(meta.get("domain", "drawn"))
-        found.append(Source(Row(domain, path.parent.name), _file(path)))
+        bodies = path.with_name("bodies.png")
+        rendered = bodies.exists() or (path.parent / "flow.npz").exists()
+        whose = _parts(bodies, path.with_name("moved.png") if meta.get("family") == "open" else None)
+        domain = "worlds" if rendered else str(meta.get("domain", "drawn"))
+        found.append(Source(Row(domain, path.parent.name), _file(path), whose if bodies.exists() else None))
     return found
+
+
+def _parts(bodies: Path, moved: Path | None) -> Callable[[], Tensor]:
+    """Bodies; what moves of one that opens is a thing of its own."""
+
+    def read() -> Tensor:
+        whose = _file(bodies, "L")()
+        if moved is not None:
+            part = (_file(moved, "L")() > 127) & (whose > 0)
+            whose = torch.where(part, whose.max() + 1, whose)
+        return whose
+
+    return read
