@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--shares", type=float, nargs="+", help="of each; those imagined count a third by default")
     parser.add_argument("--validation", type=Path, nargs="*", default=[], metavar="DIR")
     parser.add_argument("--steps", type=int, default=2500)
-    parser.add_argument("--every", type=int, default=500, help="steps after which the validation is looked at")
+    parser.add_argument("--every", type=int, default=500, help="steps after which validation is looked at; hundreds")
     parser.add_argument("--rate", type=float, default=5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, nargs="?", const=NUMBERS, metavar="FILE", help="numbers to go on from")

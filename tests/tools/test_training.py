@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +194,37 @@ def test_two_workers_share_a_batch(folder: Path, monkeypatch: pytest.MonkeyPatch
     ])  # fmt: skip
     state = torch.load(folder / "two" / "unet.pt", weights_only=True)
     assert state["samples"] == 4 and state["step"] == 1
+
+
+def test_workers_whose_parent_is_killed_save_and_end(folder: Path) -> None:
+    given = [
+        sys.executable, "-m", "tools.demo_model.train_unet", "--packs", str(folder / "train"), "--validation",
+        str(folder / "validation"), "--out", str(folder / "left"), "--batch", "2", "--until", "1000000", "--device",
+        "cpu", "--workers", "2", "--log-every", "1", "--save-every", "1000",
+    ]  # fmt: skip
+    # As jobs in the background: they don't hear what a terminal would tell them.
+    deaf = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    parent = subprocess.Popen([sys.executable, "-c", deaf, *given], start_new_session=True)
+    try:
+        wait_for((folder / "left" / "unet.jsonl").exists)
+        parent.kill()
+        parent.wait()
+        # Nothing but the end saves here.
+        wait_for((folder / "left" / "unet.pt").exists)
+    finally:
+        # What it has begun is its own group's.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
+    state = torch.load(folder / "left" / "unet.pt", weights_only=True)
+    rows = [json.loads(line) for line in (folder / "left" / "unet.jsonl").read_text().splitlines()]
+    assert state["step"] == rows[-1]["step"]
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    until = time.monotonic() + 300
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def autoencoder(folder: Path, out: str, *more: str) -> dict:

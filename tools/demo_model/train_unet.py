@@ -228,8 +228,9 @@ def main(given: list[str] | None = None) -> None:
 
 def train(rank: int, args: argparse.Namespace) -> None:
     """One worker. The first keeps the averaged weights, the clock, the log and the checkpoint."""
+    parent = os.getppid()
     if args.workers > 1:
-        store = dist.FileStore(str(args.out / f"store-{os.getppid()}"), args.workers)
+        store = dist.FileStore(str(args.out / f"store-{parent}"), args.workers)
         dist.init_process_group("gloo", store=store, rank=rank, world_size=args.workers)
     torch.set_num_threads(args.threads)
     device = running.device_of(args.device)
@@ -271,8 +272,9 @@ def train(rank: int, args: argparse.Namespace) -> None:
             loss = loss + args.grouping * told.mean()
             grouped = grouped + told.detach().mean()
         loss.backward()
-        # The first worker's clock is everybody's.
-        over = average_over_workers(parameters, [float(clock.over) if rank == 0 else 0.0])[0]
+        # The first worker's clock is everybody's; and where who began them is gone, they end as by the clock.
+        ends = clock.over or (args.workers > 1 and os.getppid() != parent)
+        over = average_over_workers(parameters, [float(ends) if rank == 0 else 0.0])[0]
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         progress.step, progress.samples = progress.step + 1, progress.samples + args.batch
