@@ -208,7 +208,8 @@ def fit(
     some = [sample for samples in domains for sample in samples[:60]]
     asked = [joined(one["told"].float(), *question(one, rng)[:3])[::20] for one in some]
     figures = [one["figures"].float().flatten(0, 1)[one["figures"][..., 4].flatten() > 0][::50] for one in some]
-    weights = dict(start) if start else begun(torch.cat(asked), torch.cat(figures), generator)
+    began = start or begun(torch.cat(asked), torch.cat(figures), generator)
+    weights = {name: value.clone() for name, value in began.items()}
     own = [name for name in weights if not name.startswith(("asked", "figures"))]
     for name in own:
         weights[name].requires_grad_(True)

@@ -114,6 +114,15 @@ def test_the_fit_finds_what_there_is_to_find_and_again_the_same():
         assert all(torch.equal(again[name], other[name]) for name in again), workers
 
 
+def test_numbers_to_go_on_from_are_read_and_left_as_they_are():
+    sample = made_up(3)
+    start = fit([[sample]], [1.0], 2, 5e-3, 0)
+    kept = {name: value.clone() for name, value in start.items()}
+    onward = fit([[sample]], [1.0], 2, 5e-3, 0, start=start)
+    assert all(torch.equal(start[name], kept[name]) for name in kept)
+    assert any(not torch.equal(onward[name], kept[name]) for name in kept)
+
+
 def test_the_loss_is_least_for_the_truth():
     truth, area = (uniform(2, 30, seed=1) > 0.6).float(), uniform(30, seed=2) + 0.5
     right = 20 * (2 * truth - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -321,15 +322,22 @@ _WAIT_BEFORE_SAVING = """(file) => {
 }"""
 
 
-def test_mask_is_there_after_a_reload_in_the_middle_of_a_run(front_ends: FrontEnds, pinned: ComfyPage):
-    pinned.build("wide.png", CHECKPOINT)
-    pinned.drag((0.4, 0.45), (0.65, 0.85))
-    pinned.page.evaluate(_WAIT_BEFORE_SAVING, "go")
-    go = front_ends.base.input / "go"
-    pinned.run_until_overlay()
+def run_until_it_waits(
+    front_ends: FrontEnds, comfy: ComfyPage, handle: tuple[float, float], name: str
+) -> Path:
+    """Runs an edit that has shown its mask and doesn't end before the file is there whose path this gives."""
+    comfy.build("wide.png", CHECKPOINT)
+    comfy.drag(handle, (handle[0] + 0.25, 0.85))
+    comfy.page.evaluate(_WAIT_BEFORE_SAVING, name)
+    comfy.run_until_overlay()
     # ComfyUI looks for changes after the user has done something.
-    pinned.page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
-    pinned.wait_until_kept("ProbeWait")
+    comfy.page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
+    comfy.wait_until_kept("ProbeWait")
+    return front_ends.base.input / name
+
+
+def test_mask_is_there_after_a_reload_in_the_middle_of_a_run(front_ends: FrontEnds, pinned: ComfyPage):
+    go = run_until_it_waits(front_ends, pinned, (0.4, 0.45), "go")
     pinned.load()
     pinned.wait_for_picture()
     running = pinned.page.evaluate("async () => (await (await fetch('/queue')).json()).queue_running.length")
@@ -346,13 +354,7 @@ def test_mask_is_there_after_a_reload_in_the_middle_of_a_run(front_ends: FrontEn
 def test_mask_is_there_when_the_run_ends_while_the_server_tells_a_loaded_page_of_earlier_ones(
     front_ends: FrontEnds, pinned: ComfyPage
 ):
-    pinned.build("wide.png", CHECKPOINT)
-    pinned.drag((0.35, 0.45), (0.6, 0.85))
-    pinned.page.evaluate(_WAIT_BEFORE_SAVING, "go on")
-    go = front_ends.base.input / "go on"
-    pinned.run_until_overlay()
-    pinned.page.get_by_role("button", name="Fit the picture in (0)", exact=True).click()
-    pinned.wait_until_kept("ProbeWait")
+    go = run_until_it_waits(front_ends, pinned, (0.35, 0.45), "go on")
     told = []
     pinned.page.route("**/history?max_items=24", lambda route: told.append((route, route.fetch())), times=1)
     pinned.load()

@@ -98,9 +98,10 @@ def scenes(folder: Path) -> list[Source]:
         meta = json.loads((path.parent / "meta.json").read_text("utf-8"))
         bodies = path.with_name("bodies.png")
         rendered = bodies.exists() or (path.parent / "flow.npz").exists()
-        whose = _parts(bodies, path.with_name("moved.png") if meta.get("family") == "open" else None)
         domain = "worlds" if rendered else str(meta.get("domain", "drawn"))
-        found.append(Source(Row(domain, path.parent.name), _file(path), whose if bodies.exists() else None))
+        opened = path.with_name("moved.png") if meta.get("family") == "open" else None
+        whose = _parts(bodies, opened) if bodies.exists() else None
+        found.append(Source(Row(domain, path.parent.name), _file(path), whose))
     return found
 
 
